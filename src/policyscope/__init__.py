@@ -1,0 +1,3 @@
+"""policyscope shows why a reinforcement-learning agent acts as it does."""
+
+__version__ = "0.1.0"

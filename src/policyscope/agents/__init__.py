@@ -1,0 +1,1 @@
+"""Agents: networks, acting, memory, loading and saving."""

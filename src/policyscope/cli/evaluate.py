@@ -1,0 +1,108 @@
+"""``policyscope evaluate``: return, outcomes and length with intervals, beside baselines."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from policyscope.core.errors import BadFile, PolicyscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from policyscope.rollouts.evaluate import Progress
+
+    Tables = dict[str, pd.DataFrame]
+
+EXAMPLES = """Return, outcomes and length of an agent with intervals, beside baselines.
+
+Finished parts are kept in a cache: after Ctrl-C the same command goes on where it stopped.
+
+examples:
+  policyscope evaluate highway-ego-attention --episodes 500
+  policyscope evaluate runs/fast-0 --weights checkpoints/step_0050000 --workers 2
+  policyscope evaluate runs/fast-0 --baselines random,constant:FASTER --json -
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ``policyscope evaluate``."""
+
+    agent: Annotated[str, tyro.conf.Positional]
+    """Folder of an agent or of a training run, or a shipped agent's name."""
+    episodes: int = 100
+    """Episodes to run, all of them to their end."""
+    seed: int = 0
+    """Seed of the first episode; the others follow. 0..9999 are kept for evaluation."""
+    baselines: str = "random,untrained"
+    """Comma-separated: random, untrained, constant:ACTION; 'none' for none."""
+    env: str | None = None
+    """Another environment than the agent's own: a name of ours or gym:ID."""
+    env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Setting of the environment, key=value; may be repeated."""
+    act: str | None = None
+    """greedy or sample; default is the agent's own mode."""
+    weights: str | None = None
+    """Other weights of the same folder: initial or checkpoints/NAME."""
+    workers: int | None = None
+    """Processes, for speed only; 0 is this one; default: one a core."""
+    json: str | None = None
+    """Write JSON to this file, or '-' to put it out instead of the table."""
+    cache: bool = True
+    """Use and fill the cache of finished episodes."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``policyscope evaluate``."""
+    args = tyro.cli(Args, args=list(argv), prog="policyscope evaluate", description=EXAMPLES)
+    if args.episodes < 1 or args.seed < 0:
+        raise PolicyscopeError("--episodes must be positive and --seed not negative")
+    if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
+        raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
+    from policyscope.agents.store import load_agent
+    from policyscope.cli.environment import choose_env
+    from policyscope.rollouts.baselines import agent_policy, baseline
+    from policyscope.rollouts.evaluate import Plan, evaluate_all
+    from policyscope.rollouts.summary import report
+
+    agent = load_agent(args.agent, args.weights)
+    names = [n.strip() for n in args.baselines.split(",") if n.strip() not in ("", "none")]
+    others = [baseline(name, agent, args.act) for name in dict.fromkeys(names)]
+    env = choose_env(agent, args.env, args.env_set)
+    plan = Plan((agent_policy(agent, args.act), *others), env, args.episodes, args.seed, args.cache)
+    tables = _with_progress(lambda tell: evaluate_all(plan, _workers(args, plan.work), tell))
+    values = report(tables.pop("agent"), tables)
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    if args.json == "-":
+        sys.stdout.write(text)
+        return 0
+    if args.json:
+        Path(args.json).write_text(text, encoding="utf-8")
+    from policyscope.cli.tables import evaluation_tables
+
+    evaluation_tables(args.agent, values)
+    return 0
+
+
+def _workers(args: Args, shards: int) -> int:
+    """As many as asked for; by default one a core where there is enough work for them."""
+    if args.workers is not None:
+        return args.workers
+    return 0 if shards < 4 else min(os.cpu_count() or 1, shards)
+
+
+def _with_progress(run: "Callable[[Progress], Tables]") -> "Tables":
+    """Run with a bar on stderr, so that stdout holds the answer alone."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("episodes", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("episodes")
+        return run(lambda done, total: bar.update(task, completed=done, total=total))

@@ -1,0 +1,83 @@
+"""Entry point: lists the verbs and hands over to the one that was asked for."""
+
+import sys
+from importlib import import_module
+
+from policyscope import __version__
+from policyscope.core.errors import PolicyscopeError, UnknownName
+
+VERBS = {
+    "train": "train an agent (dqn)",
+    "curve": "draw and tabulate training curves",
+    "import": "turn a foreign checkpoint into an agent",
+    "show": "describe an agent or a recording",
+    "evaluate": "return, outcomes and length with intervals, beside baselines",
+    "watch": "write videos of an agent with its action values",
+    "record": "record episodes: observations, activations, scene, consequences",
+    "explain": "explain a recording (attention)",
+    "export": "write a recording as one self-contained HTML page",
+}
+
+USAGE = """\
+usage: policyscope VERB ...
+
+policyscope shows why a reinforcement-learning agent acts as it does.
+
+{verbs}
+
+examples:
+  policyscope show highway-ego-attention
+  policyscope evaluate highway-ego-attention --episodes 100
+  policyscope record highway-ego-attention --episodes 20 --out runs/rec
+  policyscope explain runs/rec --method attention
+  policyscope export runs/rec --out runs/page.html
+
+'policyscope VERB --help' tells more; 'policyscope --version' prints {version}.
+"""
+
+
+def usage() -> str:
+    """The text of ``policyscope --help``."""
+    verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    return USAGE.format(verbs=verbs, version=__version__)
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        sys.stdout.write(usage())
+        return 0
+    if argv[0] == "--version":
+        sys.stdout.write(__version__ + "\n")
+        return 0
+    verb, rest = argv[0], argv[1:]
+    if verb not in VERBS:
+        raise UnknownName("verb", verb, VERBS)
+    module = import_module(
+        f"policyscope.cli.{verb}" if verb != "import" else "policyscope.cli.import_"
+    )
+    return int(module.main(rest) or 0)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments without the program's name; default is the process's own.
+
+    Returns:
+        Exit code: 0, 2 after an error the user can mend, 130 after Ctrl-C.
+    """
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except PolicyscopeError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what was finished is kept\n")
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""``policyscope show``: describe an agent, a recording or a result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXAMPLES = """Describe an agent (modules, sites with shapes, card), a recording or a result.
+
+examples:
+  policyscope show highway-ego-attention
+  policyscope show runs/rec
+  policyscope show runs/rec/attention
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ``policyscope show``."""
+
+    path: Annotated[str, tyro.conf.Positional]
+    """Folder of an agent, a training run, a recording or a result, or a shipped agent's name."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``policyscope show``."""
+    args = tyro.cli(Args, args=list(argv), prog="policyscope show", description=EXAMPLES)
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if (Path(args.path) / "recording.json").is_file():
+        from policyscope.recordings.show import show_recording
+
+        show_recording(Path(args.path), console)
+    elif (Path(args.path) / "result.json").is_file():
+        _show_result(Path(args.path), console)
+    else:
+        _show_agent(args.path, console)
+    return 0
+
+
+def _show_agent(name: str, console: "Console") -> None:
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from policyscope.agents.show import card_rows, facts, module_rows, shape_text
+    from policyscope.agents.store import checkpoints, find_agent, load_agent
+
+    agent = load_agent(name)
+    head = Table.grid(padding=(0, 2))
+    for key, value in facts(agent).items():
+        head.add_row(Text(key, style="bold"), Text(value))
+    head.add_row(Text("folder", style="bold"), Text(str(find_agent(name))))
+    if kept := checkpoints(name):
+        head.add_row(Text("checkpoints", style="bold"), Text(", ".join(kept)))
+    console.print(head)
+    name_column = Column("module", no_wrap=True)  # site names are there to be copied
+    modules = Table(name_column, "kind", "parameters", "site shape", title="modules and sites")
+    for row in module_rows(agent):
+        label, shape = row.name or "network", shape_text(row.shape)
+        modules.add_row(Text(label), row.kind, f"{row.parameters:,}", shape)
+    console.print(modules)
+    if agent.card:
+        card = Table("card", "value")
+        for key, value in card_rows(agent.card):
+            card.add_row(Text(key), Text(value))
+        console.print(card)
+
+
+def _show_result(folder: Path, console: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from policyscope.core.result import Result
+
+    result = Result.load(folder)
+    table = Table("", "", title=f"result of {result.method}", show_header=False)
+    for key, value in result.parameters.items():
+        table.add_row(key, Text(str(value)))
+    for name, array in result.data.variables.items():
+        sizes = ", ".join(f"{k} {n}" for k, n in array.sizes.items())
+        table.add_row(f"data {name}", Text(f"{array.dtype} ({sizes})"))
+    for check in result.checks:
+        table.add_row("check", Text(str(check)))
+    if not result.checks:
+        table.add_row("unchecked", Text(result.unchecked or ""))
+    console.print(table)

@@ -1,0 +1,63 @@
+"""Tables of an evaluation for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+
+def evaluation_tables(name: str, values: Mapping[str, Any]) -> None:
+    """Put out an evaluation: policies, then paired differences.
+
+    Args:
+        name: what the agent is called.
+        values: what ``report`` gave.
+    """
+    console = Console(highlight=False)
+    level, n = f"{values['level']:.0%}", values["n"]
+    low, high = values["seeds"]
+    console.print(_policies(name, values))
+    console.print(
+        f"{values['env']['id']}, seeds {low}..{high}, n = {n} episodes each. Mean [{level} "
+        "interval]: bootstrap over episodes for return (undiscounted sum of rewards) and length "
+        "(decisions), Wilson for rates. An episode can have several outcomes.",
+        markup=False,
+    )
+    if values["paired"]:
+        console.print(_differences(name, values["paired"]))
+        console.print(
+            f"Difference in return on the same {n} seeds, mean [{level} interval]; p: two-sided "
+            "sign-flip permutation. A true difference of the detectable size is found 4 times out "
+            "of 5; a smaller one that is not found is undecided, not absent.",
+            markup=False,
+        )
+
+
+def _policies(name: str, values: Mapping[str, Any]) -> Table:
+    columns = {name: values["agent"], **values["baselines"]}
+    table = Table("")
+    for label in columns:
+        table.add_column(label, overflow="fold")
+    table.add_row("acts", *(c["act"] for c in columns.values()))
+    for quantity in ("return", "length"):
+        table.add_row(quantity, *(_interval(c[quantity]) for c in columns.values()))
+    for outcome in values["agent"]["outcomes"]:
+        rates = (_interval(c["outcomes"][outcome], "rate") for c in columns.values())
+        table.add_row(outcome, *rates)
+    return table
+
+
+def _differences(name: str, paired: Mapping[str, Any]) -> Table:
+    table = Table(
+        Column(f"{name} minus", overflow="fold"), "difference in return", "p", "detectable"
+    )
+    for label, row in paired.items():
+        effect = f"{float(row['minimum_detectable_effect']):.2f}"
+        table.add_row(label, _interval(row["difference"]), f"{row['p']:.2g}", effect)
+    return table
+
+
+def _interval(values: Mapping[str, Any], mean: str = "mean") -> str:
+    numbers = (float(values[key]) for key in (mean, "low", "high"))
+    return "{:.2f} \\[{:.2f}, {:.2f}]".format(*numbers)

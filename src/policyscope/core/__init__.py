@@ -1,0 +1,1 @@
+"""Names, hooks, edits, results and statistics; imports nothing else of policyscope."""

@@ -1,0 +1,77 @@
+"""One registry of names: what can be made, loaded, run or drawn.
+
+Entries are ``module:attribute`` strings, so listing names imports nothing heavy.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from policyscope.core.errors import PolicyscopeError, UnknownName
+
+_ENTRIES: dict[str, dict[str, str]] = {
+    "environment": {
+        "highway/intersection": "policyscope.envs.highway.lane:make_lane",
+    },
+    "network": {
+        "ego_attention": "policyscope.agents.ego_attention:EgoAttentionNetwork",
+        "mlp": "policyscope.agents.mlp:MLPNetwork",
+    },
+    "importer": {
+        "rl_agents": "policyscope.agents.import_rl_agents:import_checkpoint",
+    },
+    "method": {
+        "attention": "policyscope.circuits.attention:explain",
+    },
+    "figure": {
+        "attention": "policyscope.figures.attention:draw",
+    },
+}
+
+
+def register(kind: str, name: str, entry: str) -> None:
+    """Add an entry.
+
+    Args:
+        kind: what the entry is: environment, network, importer, method or figure.
+        name: the name users give.
+        entry: ``module:attribute``, imported when it is first asked for.
+
+    Raises:
+        PolicyscopeError: the name is taken by another entry.
+    """
+    entries = _ENTRIES.setdefault(kind, {})
+    if entries.get(name, entry) != entry:
+        raise PolicyscopeError(f"{kind} '{name}' is already registered as {entries[name]}")
+    entries[name] = entry
+
+
+def names(kind: str) -> list[str]:
+    """Names registered under a kind, sorted.
+
+    Example:
+        >>> "ego_attention" in names("network")
+        True
+    """
+    return sorted(_ENTRIES.get(kind, {}))
+
+
+def entry(kind: str, name: str) -> str:
+    """The ``module:attribute`` that a name stands for, not imported.
+
+    Raises:
+        UnknownName: nothing of that name, with the nearest names.
+    """
+    try:
+        return _ENTRIES[kind][name]
+    except KeyError:
+        raise UnknownName(kind, name, names(kind)) from None
+
+
+def find(kind: str, name: str) -> Any:
+    """Import and return what a name stands for.
+
+    Raises:
+        UnknownName: nothing of that name, with the nearest names.
+    """
+    module, attribute = entry(kind, name).split(":")
+    return getattr(import_module(module), attribute)

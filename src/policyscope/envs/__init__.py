@@ -1,0 +1,1 @@
+"""Worlds: steppers, their entities, scene edits and snapshots."""

@@ -1,0 +1,300 @@
+"""What the exported page shows, as plain values: the contract between recordings and pages.
+
+Everything of row t is the state that decided: scene, attention and Q-values before the step, the
+action chosen from them, and then the reward it brought.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.panel.summary import Summary, summarise
+from policyscope.recordings.read import Recording
+
+SCHEMA = 1
+MAX_OBSERVATION = 32
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class Track:
+    """One entity through an episode.
+
+    Args:
+        identity: constant through the episode; ego is 0.
+        kind: ego, vehicle, ...; empty where the scene was not recorded.
+        length: metres; None where the scene was not recorded, as all that follows but ``steps``.
+        width: metres.
+        steps: (S,) steps at which it is in the scene or in the observation.
+        x: (S,) metres east.
+        y: (S,) metres south.
+        heading: (S,) radians clockwise from east.
+        speed: (S,) metres per second.
+        row: (S,) row of the observation that shows it, -1 where none does.
+        attention: (S, K) weight of each head on it, 0 where no row shows it; None without
+            attention.
+    """
+
+    identity: int
+    kind: str
+    length: float | None
+    width: float | None
+    steps: list[int]
+    x: list[float] | None
+    y: list[float] | None
+    heading: list[float] | None
+    speed: list[float] | None
+    row: list[int]
+    attention: list[list[float]] | None
+
+
+@dataclass(frozen=True)
+class EpisodePage:
+    """One episode of T steps.
+
+    Args:
+        episode: its number in the recording.
+        seed: seed it began from; None where it began otherwise.
+        outcome: why it ended.
+        total: undiscounted return.
+        action: (T,) numbers of the executed actions, or (T, D) values of continuous ones.
+        forced: steps at which another action than the policy's was executed.
+        reward: (T,).
+        outputs: (T,) or (T, A) values by output name.
+        observation: (T, F) of a short flat observation, else None.
+        entities: tracks in the order of their identities.
+        absent: (T, K) attention on rows that show no entity; None without attention.
+    """
+
+    episode: int
+    seed: int | None
+    outcome: str
+    total: float
+    action: list[Any]
+    forced: list[int]
+    reward: list[float]
+    outputs: dict[str, list[Any]]
+    observation: list[list[float]] | None
+    entities: list[Track]
+    absent: list[list[float]] | None
+
+
+@dataclass(frozen=True)
+class PageData:
+    """All that the page shows.
+
+    Args:
+        schema: version of this contract.
+        agent: name of the agent.
+        env: EnvSpec as JSON.
+        act: acting mode.
+        actions: names of the actions; empty where they are continuous.
+        outputs: names of the outputs shown; the first is the one that decides.
+        site: the attention pattern shown, None without.
+        heads: number of heads K.
+        features: names of a short flat observation, else empty.
+        scene: road geometry as the lane gave it; None without.
+        summary: return and outcomes over all episodes of the recording.
+        commands: lines that make this page, by front door.
+        provenance: where the recording comes from.
+        episodes: those on the page.
+    """
+
+    schema: int
+    agent: str
+    env: dict[str, Any]
+    act: str
+    actions: list[str]
+    outputs: list[str]
+    site: str | None
+    heads: int
+    features: list[str]
+    scene: dict[str, Any] | None
+    summary: Summary
+    commands: dict[str, str]
+    provenance: dict[str, Any]
+    episodes: list[EpisodePage]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return asdict(self)
+
+
+def page_data(
+    recording: Recording,
+    episodes: Sequence[int] | None = None,
+    *,
+    name: str = "recording",
+    site: str | None = None,
+) -> PageData:
+    """Collect what the page shows.
+
+    Args:
+        recording: an open recording.
+        episodes: numbers of the episodes to show; default is all.
+        name: the recording as the user wrote it, for the lines that make the page.
+        site: attention pattern to show; default is the first recorded one.
+
+    Raises:
+        UnknownName: no attention pattern of that name was recorded.
+        PolicyscopeError: no such episode.
+    """
+    available = [int(k) for k in recording.episodes["episode"]]
+    wanted = available if episodes is None else list(episodes)
+    for k in wanted:
+        if k not in available:
+            raise PolicyscopeError(
+                f"the recording has no episode {k}; it has {len(available)}, "
+                f"{available[0]} to {available[-1]}"
+            )
+    site = _pattern_site(recording, site)
+    outputs = _shown_outputs(recording)
+    shape = tuple(recording.space.obs_shape)
+    flat = len(shape) == 1 and shape[0] <= MAX_OBSERVATION
+    pages = [_episode(recording, k, site, outputs, flat) for k in wanted]
+    tail = f" {wanted[0]}" if len(wanted) == 1 and len(available) > 1 else ""
+    python_tail = f", episodes=[{wanted[0]}]" if tail else ""
+    return PageData(
+        schema=SCHEMA,
+        agent=_agent_name(recording),
+        env=recording.env.to_json(),
+        act=recording.act,
+        actions=list(recording.space.actions),
+        outputs=outputs,
+        site=site,
+        heads=int(recording.sites[site][0]) if site else 0,
+        features=_feature_names(recording, shape[0]) if flat else [],
+        scene=recording.scene or None,
+        summary=summarise(recording.episodes),
+        commands={
+            "command line": f"policyscope export {name}{tail}",
+            "Python": f'export_page(open_recording("{name}"), "page.html"{python_tail})',
+        },
+        provenance=dict(recording.provenance),
+        episodes=pages,
+    )
+
+
+def _pattern_site(recording: Recording, asked: str | None) -> str | None:
+    rows = len(recording.space.rows)
+    found = [
+        name
+        for name, shape in recording.sites.items()
+        if name.split(".")[-1] == "pattern" and len(shape) == 3 and tuple(shape[1:]) == (1, rows)
+    ]
+    if asked is not None and asked not in found:
+        raise UnknownName("recorded attention pattern", asked, found)
+    return asked or (found[0] if found else None)
+
+
+def _shown_outputs(recording: Recording) -> list[str]:
+    actions = len(recording.space.actions)
+    shown = [
+        name
+        for name, shape in recording.outputs.items()
+        if tuple(shape) in {(), (1,)} or (actions and tuple(shape) == (actions,))
+    ]
+    return sorted(shown, key=lambda name: name not in ("q", "logits"))
+
+
+def _agent_name(recording: Recording) -> str:
+    agent = recording.agent
+    return str(agent.card.get("name") or agent.network[0])
+
+
+def _feature_names(recording: Recording, count: int) -> list[str]:
+    names = list(recording.space.features)
+    return names if len(names) == count else [f"observation {i}" for i in range(count)]
+
+
+def _episode(
+    recording: Recording, k: int, site: str | None, outputs: list[str], flat: bool
+) -> EpisodePage:
+    data = recording.episode(k)
+    pattern = data[f"sites/{site}"].values[:, :, 0, :] if site else None
+    identities = data["row_identity"].values if "row_identity" in data else None
+    absent = None
+    if pattern is not None and identities is not None:
+        absent = _rounded(np.where(identities[:, None, :] < 0, pattern, 0.0).sum(-1))
+    action, policy = data["action"].values, data["policy_action"].values
+    differs = (action != policy).reshape(len(action), -1).any(axis=1)
+    return EpisodePage(
+        episode=k,
+        seed=_optional_int(data.attrs.get("seed")),
+        outcome=str(data.attrs["outcome"]),
+        total=_round(float(data.attrs["return"])),
+        action=action.tolist() if action.ndim == 1 else _rounded(action),
+        forced=np.flatnonzero(differs).tolist(),
+        reward=_rounded(data["reward"].values),
+        outputs={name: _output(data, name) for name in outputs},
+        observation=_rounded(data["obs"].values) if flat else None,
+        entities=_tracks(recording.entities(k), identities, pattern),
+        absent=absent,
+    )
+
+
+def _output(data: xr.Dataset, name: str) -> list[Any]:
+    values = data[name].values
+    return _rounded(values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values)
+
+
+def _tracks(
+    entities: pd.DataFrame, identities: np.ndarray | None, pattern: np.ndarray | None
+) -> list[Track]:
+    """Tracks of the entities; of the rows' identities where the scene was not recorded."""
+    if len(entities):
+        ordered = entities.sort_values(["identity", "step"], kind="stable")
+        return [_entity_track(table, pattern) for _, table in ordered.groupby("identity")]
+    if identities is None:
+        return []
+    tracks = []
+    for identity in np.unique(identities[identities >= 0]):
+        steps, rows = np.nonzero(identities == identity)
+        attention = None if pattern is None else _rounded(pattern[steps, :, rows])
+        tracks.append(
+            Track(
+                int(identity), "", None, None, steps.tolist(),
+                None, None, None, None, rows.tolist(), attention,
+            )
+        )  # fmt: skip
+    return tracks
+
+
+def _entity_track(table: pd.DataFrame, pattern: np.ndarray | None) -> Track:
+    steps, rows = table["step"].to_numpy(), table["row"].to_numpy()
+    attention = None
+    if pattern is not None:
+        attention = _rounded(np.where(rows[:, None] >= 0, pattern[steps, :, rows], 0.0))
+    return Track(
+        identity=int(table["identity"].iloc[0]),
+        kind=str(table["kind"].iloc[0]),
+        length=_round(table["length"].iloc[0]),
+        width=_round(table["width"].iloc[0]),
+        steps=steps.tolist(),
+        x=_rounded(table["x"].to_numpy()),
+        y=_rounded(table["y"].to_numpy()),
+        heading=_rounded(table["heading"].to_numpy()),
+        speed=_rounded(table["speed"].to_numpy()),
+        row=rows.tolist(),
+        attention=attention,
+    )
+
+
+def _optional_int(value: Any) -> int | None:
+    return None if value is None or pd.isna(value) else int(value)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _rounded(values: np.ndarray) -> list[Any]:
+    """Nested lists with five significant digits; what is not finite becomes None."""
+    if values.ndim > 1:
+        return [_rounded(v) for v in values]
+    return [_round(v) if np.isfinite(v) else None for v in values.astype(float).tolist()]

@@ -1,0 +1,136 @@
+"""From the rows of a rollout to the columns of a shard."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from policyscope.envs.entities import Entities
+from policyscope.envs.stepper import Space
+from policyscope.rollouts.loop import Row
+
+ENTITY_COLUMNS = {
+    "episode": pa.int32(),
+    "step": pa.int32(),
+    "identity": pa.int64(),
+    "kind": pa.string(),
+    "row": pa.int64(),
+    "x": pa.float64(),
+    "y": pa.float64(),
+    "heading": pa.float64(),
+    "speed": pa.float64(),
+    "length": pa.float64(),
+    "width": pa.float64(),
+}
+EPISODE_COLUMNS = {
+    "episode": pa.int32(),
+    "seed": pa.int64(),
+    "steps": pa.int32(),
+    "return": pa.float64(),
+    "outcome": pa.string(),
+    "terminated": pa.bool_(),
+    "truncated": pa.bool_(),
+    "shard": pa.int32(),
+    "row": pa.int64(),
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a shard holds: R rows of E whole episodes.
+
+    Args:
+        arrays: by name, leading axis R; ``final_obs`` and ``has_final_obs`` have leading axis E.
+        entities: one line for each entity and row.
+        episodes: one line for each episode.
+    """
+
+    arrays: dict[str, np.ndarray]
+    entities: pa.Table
+    episodes: pa.Table
+
+
+def gather(rows: Iterable[Row], space: Space, seed: int, shard: int) -> Columns:
+    """Order rows by episode and time and stack them.
+
+    Args:
+        rows: rows of whole episodes, in any order of episodes.
+        space: names of the observation's rows, if it has any.
+        seed: seed of episode 0.
+        shard: number of the shard.
+    """
+    by_episode: dict[int, list[Row]] = {}
+    for row in rows:
+        by_episode.setdefault(row.episode, []).append(row)
+    ordered = [by_episode[k] for k in sorted(by_episode)]
+    flat = [row for episode in ordered for row in episode]
+    first = flat[0]
+    arrays = {
+        "episode": np.array([r.episode for r in flat], np.int32),
+        "step": np.array([r.step for r in flat], np.int32),
+        "obs": np.stack([r.obs for r in flat]),
+        "action": np.stack([r.action for r in flat]),
+        "policy_action": np.stack([r.policy_action for r in flat]),
+        "logp": np.array([r.logp for r in flat], np.float32),
+        "reward": np.array([r.reward for r in flat], np.float64),
+        "terminated": np.array([r.terminated for r in flat]),
+        "truncated": np.array([r.truncated for r in flat]),
+        "final_obs": np.stack([_final(episode[-1]) for episode in ordered]),
+        "has_final_obs": np.array([e[-1].final_obs is not None for e in ordered]),
+    }
+    for name in first.outputs:
+        arrays[f"outputs/{name}"] = np.stack([r.outputs[name] for r in flat])
+    for name in first.sites:
+        arrays[f"sites/{name}"] = np.stack([r.sites[name] for r in flat]).astype(np.float32)
+    if first.state_in is not None:
+        arrays["state_in"] = np.stack([r.state_in for r in flat])
+    if space.rows:
+        arrays["row_identity"] = row_identity(flat, len(space.rows))
+    return Columns(arrays, _entities(flat), _episodes(ordered, seed, shard))
+
+
+def row_identity(rows: list[Row], width: int) -> np.ndarray:
+    """Identity of the entity that each row of each observation shows, -1 where none: (R, width)."""
+    table = np.full((len(rows), width), -1, np.int32)
+    for t, row in enumerate(rows):
+        entities = row.entities
+        if entities is not None and len(entities):
+            shown = entities.row >= 0
+            table[t, entities.row[shown]] = entities.identity[shown]
+    return table
+
+
+def _final(row: Row) -> np.ndarray:
+    return np.zeros_like(row.obs) if row.final_obs is None else row.final_obs
+
+
+def _entities(rows: list[Row]) -> pa.Table:
+    tables = [r.entities if r.entities is not None else Entities.empty() for r in rows]
+    counts = [len(t) for t in tables]
+    columns = {
+        "episode": np.repeat([r.episode for r in rows], counts),
+        "step": np.repeat([r.step for r in rows], counts),
+    }
+    for name in list(ENTITY_COLUMNS)[2:]:
+        columns[name] = np.concatenate([getattr(t, name) for t in tables])
+    return pa.table(columns, schema=pa.schema(list(ENTITY_COLUMNS.items())))
+
+
+def _episodes(episodes: list[list[Row]], seed: int, shard: int) -> pa.Table:
+    lines, row = [], 0
+    for episode in episodes:
+        last = episode[-1]
+        lines.append({
+            "episode": last.episode,
+            "seed": seed + last.episode,
+            "steps": len(episode),
+            "return": float(np.sum([r.reward for r in episode])),
+            "outcome": "+".join(last.outcome),
+            "terminated": last.terminated,
+            "truncated": last.truncated,
+            "shard": shard,
+            "row": row,
+        })  # fmt: skip
+        row += len(episode)
+    return pa.Table.from_pylist(lines, schema=pa.schema(list(EPISODE_COLUMNS.items())))

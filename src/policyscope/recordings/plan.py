@@ -1,0 +1,254 @@
+"""Plan of a recording: everything that decides its bytes, kept in ``recording.json``."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from policyscope.agents.agent import Agent
+from policyscope.agents.heads import RowNoise
+from policyscope.agents.store import save_agent
+from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.files import read_json, write_json
+from policyscope.core.sites import select
+from policyscope.envs.make import make
+from policyscope.envs.spec import EnvSpec
+from policyscope.envs.stepper import Space, Start
+
+SCHEMA = 1
+LANES = 8
+SHARD_EPISODES = 8
+LARGEST_DEFAULT_SITE = 256
+_OPTIONAL = ("agent", "shards", "episodes.parquet")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to record; two recordings of equal plans have equal bytes.
+
+    Args:
+        env: the environment.
+        space: its observations and actions.
+        act: greedy or sample.
+        seed: seed of episode 0 and of the action noise; episode k starts from ``seed + k``.
+        episodes: how many.
+        shard_episodes: how many of them make a shard.
+        lanes: worlds in lockstep.
+        sites: captured activations and their shapes.
+        outputs: the network's outputs and their shapes.
+        scene: background of the scene, JSON values.
+        weights: SHA-256 of the agent's weights and architecture.
+    """
+
+    env: EnvSpec
+    space: Space
+    act: str
+    seed: int
+    episodes: int
+    shard_episodes: int
+    lanes: int
+    sites: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+    scene: dict[str, Any]
+    weights: str
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return -(-self.episodes // self.shard_episodes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return json.loads(json.dumps({"schema": SCHEMA, **asdict(self)}))
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Plan":
+        """Inverse of ``to_json``; other entries are ignored."""
+        taken = {f.name: values[f.name] for f in fields(cls)}
+        space = {k: tuple(v) if isinstance(v, list) else v for k, v in taken["space"].items()}
+        shapes = {n: {k: tuple(v) for k, v in taken[n].items()} for n in ("sites", "outputs")}
+        return cls(**{**taken, **shapes, "env": EnvSpec.from_json(taken["env"]),
+                      "space": Space(**space)})  # fmt: skip
+
+
+def default_sites(agent: Agent) -> list[str]:
+    """Sites worth keeping when none are named: small nonlinearities, attention and residual sums.
+
+    Linear layers are left out, as they follow from the sites before them, and so is everything
+    above 256 units.
+    """
+    return [
+        name
+        for name, site in agent.sites().items()
+        if site.kind not in ("Linear", "Identity", "Conv2d") and site.size <= LARGEST_DEFAULT_SITE
+    ]
+
+
+def make_plan(
+    agent: Agent,
+    spec: EnvSpec,
+    episodes: int,
+    seed: int,
+    sites: Sequence[str] | None,
+    *,
+    act: str | None = None,
+    shard_episodes: int = SHARD_EPISODES,
+) -> Plan:
+    """Look at agent and environment once and fix everything that decides the recording.
+
+    Args:
+        agent: who decides.
+        spec: where.
+        episodes: how many.
+        seed: seed of episode 0.
+        sites: patterns of the activations to keep; None takes ``default_sites``.
+        act: greedy or sample; default is the agent's own mode.
+        shard_episodes: episodes in a shard.
+
+    Raises:
+        UnknownName: no such site.
+        PolicyscopeError: the agent does not fit the environment, or a number is out of range.
+
+    Cost: one world, one reset, two forward passes.
+    """
+    for name, value, least in (
+        ("episodes", episodes, 1), ("seed", seed, 0), ("shard_episodes", shard_episodes, 1),
+    ):  # fmt: skip
+        if value < least:
+            raise PolicyscopeError(f"{name} must be at least {least}, got {value}")
+    act = act or agent.acting
+    if act not in ("greedy", "sample"):
+        raise PolicyscopeError(f"act must be greedy or sample, got '{act}'")
+    shapes = {name: site.shape for name, site in agent.sites().items()}
+    chosen = default_sites(agent) if sites is None else select(agent.sites(), sites)
+    stepper = make(spec)
+    try:
+        check_fit(agent, stepper.space)
+        obs = stepper.start([Start(seed=seed)])
+        noise = RowNoise(seed, np.zeros(1, int), np.zeros(1, int))
+        with torch.no_grad():
+            decision = agent.act(obs, sample=act == "sample", generator=noise)
+        scene = stepper.call(0, "scene")
+    finally:
+        stepper.close()
+    return Plan(
+        env=stepper.spec,
+        space=stepper.space,
+        act=act,
+        seed=seed,
+        episodes=episodes,
+        shard_episodes=shard_episodes,
+        lanes=LANES,
+        sites={name: shapes[name] for name in chosen},
+        outputs={k: tuple(v.shape[1:]) for k, v in decision.outputs.items()},
+        scene=json.loads(json.dumps(scene)),
+        weights=fingerprint(agent),
+    )
+
+
+def check_fit(agent: Agent, space: Space) -> None:
+    """Refuse an environment whose observations or actions mean something else to the agent.
+
+    Raises:
+        PolicyscopeError: another shape, features or actions.
+    """
+    for what in ("obs_shape", "features", "actions"):
+        mine, theirs = getattr(agent.space, what), getattr(space, what)
+        if mine and tuple(mine) != tuple(theirs):
+            raise PolicyscopeError(
+                f"the agent was made for {what.replace('_', ' ')} {tuple(mine)}, the environment "
+                f"has {tuple(theirs)}; record it in the environment it was made for"
+            )
+
+
+def fingerprint(agent: Agent) -> str:
+    """SHA-256 of an agent's weights, network and head."""
+    weights = {k: v.detach().cpu().contiguous() for k, v in agent.net.state_dict().items()}
+    total = hashlib.sha256(save(weights))
+    total.update(repr((agent.network[0], sorted(agent.network[1].items()), agent.head)).encode())
+    return total.hexdigest()
+
+
+def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) -> None:
+    """Begin a recording, or find it begun with the same plan.
+
+    Args:
+        folder: of the recording.
+        plan: what is to be recorded.
+        agent: copied into the folder.
+        provenance: where the recording comes from.
+
+    Raises:
+        BadFile: the folder holds something else or a recording of another plan.
+    """
+    path = folder / "recording.json"
+    if path.is_file():
+        differing = _differences(read_plan(folder), plan)
+        if differing:
+            raise BadFile(
+                folder,
+                f"holds another recording: {', '.join(differing)} differ",
+                "choose another folder or delete this one",
+            )
+        return
+    if folder.exists():
+        foreign = [p.name for p in _entries(folder) if p.name not in _OPTIONAL]
+        if foreign:
+            raise BadFile(
+                folder, f"exists and is no recording (holds {foreign[0]})", "choose another folder"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    save_agent(agent, folder / "agent")
+    write_json(path, {**plan.to_json(), "provenance": provenance})
+
+
+def _entries(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise BadFile(folder, "is not a folder", "choose another path")
+    return sorted(p for p in folder.iterdir() if not p.name.endswith(".part"))
+
+
+def _differences(old: Plan, new: Plan) -> list[str]:
+    mine, theirs = old.to_json(), new.to_json()
+    return [
+        {"weights": "agent weights"}.get(name, name)
+        for name in mine
+        if mine[name] != theirs[name]
+    ]
+
+
+def read_plan(folder: Path) -> Plan:
+    """Plan of a recording.
+
+    Raises:
+        BadFile: no recording, a damaged one, or one of another schema.
+    """
+    return Plan.from_json(read_header(folder))
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """Values of ``recording.json``.
+
+    Raises:
+        BadFile: no recording, a damaged one, or one of another schema.
+    """
+    path = folder / "recording.json"
+    if not path.is_file():
+        mend = "make one with: policyscope record AGENT --out FOLDER"
+        raise BadFile(folder, "is no recording: it holds no recording.json", mend)
+    values = read_json(path)
+    found = values.get("schema") if isinstance(values, dict) else None
+    if found != SCHEMA:
+        newer = isinstance(found, int) and found > SCHEMA
+        mend = "update policyscope" if newer else "record it again"
+        raise BadFile(folder, f"recording schema {found}, this version reads {SCHEMA}", mend)
+    missing = [f.name for f in fields(Plan) if f.name not in values]
+    if missing:
+        raise BadFile(path, f"lacks {', '.join(missing)}", "record it again")
+    return values

@@ -1,0 +1,187 @@
+"""Record episodes: what an agent saw, thought and did, and what came of it."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from policyscope.agents.agent import Agent
+from policyscope.agents.store import load_agent
+from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.provenance import provenance
+from policyscope.envs.make import make
+from policyscope.envs.spec import EnvSpec
+from policyscope.envs.stepper import Stepper
+from policyscope.recordings.gather import gather
+from policyscope.recordings.plan import SHARD_EPISODES, Plan, make_plan, prepare, read_plan
+from policyscope.recordings.read import Recording, open_recording
+from policyscope.recordings.store import (
+    ShardReader,
+    finished_shards,
+    rebuild_episodes,
+    remove_parts,
+    shard_folder,
+    unwritable,
+    write_shard,
+)
+from policyscope.rollouts.loop import Watch, rollout, seeded_episodes
+from policyscope.rollouts.shards import map_shards
+
+Progress = Callable[[int, int], None]
+
+
+def record(
+    agent: Agent,
+    spec: EnvSpec | None = None,
+    episodes: int = 20,
+    seed: int = 0,
+    sites: Sequence[str] | None = None,
+    out: str | Path = "recording",
+    *,
+    act: str | None = None,
+    workers: int = 0,
+    shard_episodes: int = SHARD_EPISODES,
+    progress: Progress | None = None,
+    command: str | None = None,
+) -> Recording:
+    """Record episodes; into a folder begun with the same arguments it goes on where it stopped.
+
+    Args:
+        agent: who decides. Its copy in the folder, on the CPU, is what is run.
+        spec: where; default is the environment the agent was made for.
+        episodes: how many; episode k starts from seed ``seed + k``.
+        seed: seed of episode 0 and of the action noise.
+        sites: patterns of activations to keep; None keeps the small nonlinear ones, () none.
+        out: folder of the recording.
+        act: greedy or sample; default is the agent's own mode.
+        workers: processes; 0 records in this one. The bytes are the same.
+        shard_episodes: episodes in a shard, the unit that a killed recorder can lose.
+        progress: called with the numbers of finished and of all shards.
+        command: the command line or Python line, for the provenance.
+
+    Raises:
+        UnknownName: no such site.
+        BadFile: the folder holds something else, or cannot be written to.
+        PolicyscopeError: the agent does not fit the environment.
+
+    Cost: one forward pass and one environment step a decision; ``benchmarks/record.py``.
+    """
+    spec = spec or agent.env
+    if spec is None:
+        raise PolicyscopeError("the agent names no environment; give one (--env)")
+    plan = make_plan(
+        agent, spec, episodes, seed, sites, act=act, shard_episodes=shard_episodes
+    )
+    return record_plan(agent, plan, out, workers=workers, progress=progress, command=command)
+
+
+def record_plan(
+    agent: Agent,
+    plan: Plan,
+    out: str | Path,
+    *,
+    workers: int = 0,
+    progress: Progress | None = None,
+    command: str | None = None,
+) -> Recording:
+    """Record what a plan says; see ``record``.
+
+    Args:
+        agent: the agent the plan was made for.
+        plan: what to record.
+        out: folder of the recording.
+        workers: processes; 0 records in this one.
+        progress: called with the numbers of finished and of all shards.
+        command: the command line or Python line, for the provenance.
+    """
+    folder = Path(out)
+    try:
+        prepare(folder, plan, agent, provenance(command, plan.seed))
+        with _alone(folder):
+            remove_parts(folder)
+            _shards(folder, plan, workers, progress)
+            rebuild_episodes(folder, list(range(plan.shards)))
+    except OSError as error:
+        raise unwritable(folder, "the recording", error) from None
+    return open_recording(folder)
+
+
+def _shards(folder: Path, plan: Plan, workers: int, progress: Progress | None) -> None:
+    done = finished_shards(folder)
+    for number in done:
+        ShardReader(shard_folder(folder, number))
+    total, finished = plan.shards, len(done)
+
+    def report(_shard: int) -> None:
+        nonlocal finished
+        finished += 1
+        if progress:
+            progress(finished, total)
+
+    if progress:
+        progress(finished, total)
+    recorder = ShardRecorder(str(folder))
+    try:
+        map_shards(recorder, [n for n in range(total) if n not in done], workers, report)
+    finally:
+        recorder.close()
+        remove_parts(folder)
+
+
+class ShardRecorder:
+    """Computes and writes shards of a begun recording, knowing nothing but its folder.
+
+    Args:
+        folder: of the recording.
+    """
+
+    def __init__(self, folder: str):
+        self.folder = Path(folder)
+        self._ready: tuple[Plan, Agent, Stepper] | None = None
+
+    def __call__(self, number: int) -> int:
+        """Record one shard.
+
+        Args:
+            number: number of the shard.
+
+        Returns:
+            How many rows it holds.
+        """
+        if self._ready is None:
+            plan = read_plan(self.folder)
+            agent = load_agent(self.folder / "agent")
+            self._ready = plan, agent, make(plan.env, plan.lanes)
+        plan, agent, stepper = self._ready
+        first = number * plan.shard_episodes
+        episodes = seeded_episodes(plan.seed, plan.episodes)[first : first + plan.shard_episodes]
+        watch = Watch(sites=tuple(plan.sites), entities=True)
+        rows = rollout(agent, stepper, episodes, seed=plan.seed, act=plan.act, watch=watch)
+        columns = gather(rows, plan.space, plan.seed, number)
+        write_shard(self.folder, number, columns)
+        return len(columns.arrays["step"])
+
+    def close(self) -> None:
+        """Free the worlds."""
+        if self._ready is not None:
+            self._ready[2].close()
+            self._ready = None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second recorder out of the folder; the lock goes with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadFile(folder, "another process is recording into it", "wait for it") from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The one loop of agent and stepper, and what is counted over it."""

@@ -1,0 +1,218 @@
+"""Evaluation: episodes assigned before running, all run to their end, in cached shards."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from policyscope import __version__
+from policyscope.agents.agent import Agent
+from policyscope.core.errors import PolicyscopeError
+from policyscope.envs.make import make, versioned
+from policyscope.envs.spec import EnvSpec
+from policyscope.rollouts.baselines import Policy, agent_policy
+from policyscope.rollouts.cache import cache_key, read_cache, write_cache
+from policyscope.rollouts.loop import Episode, rollout, seeded_episodes
+from policyscope.rollouts.shards import map_shards
+
+SHARD = 20
+LANES = 10
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to evaluate.
+
+    Args:
+        policies: who acts; names are distinct.
+        env: where.
+        episodes: how many episodes each policy runs.
+        seed: seed of the first episode; episode k starts from ``seed + k`` for every policy.
+        cached: use and fill the cache of finished shards.
+    """
+
+    policies: tuple[Policy, ...]
+    env: EnvSpec
+    episodes: int
+    seed: int = 0
+    cached: bool = True
+
+    def __post_init__(self) -> None:
+        names = [policy.name for policy in self.policies]
+        if len(set(names)) < len(names):
+            raise PolicyscopeError(f"policies need distinct names, got {', '.join(names)}")
+        if self.episodes < 1 or self.seed < 0:
+            raise PolicyscopeError("an evaluation needs at least one episode and a seed >= 0")
+
+    @property
+    def shards(self) -> int:
+        """Shards of each policy."""
+        return -(-self.episodes // SHARD)
+
+    @property
+    def work(self) -> int:
+        """Shards of all policies."""
+        return len(self.policies) * self.shards
+
+    def shard(self, number: int) -> tuple[Policy, list[Episode]]:
+        """Policy and episodes of one of all the shards; those of the first policy come first."""
+        policy, part = self.policies[number // self.shards], number % self.shards
+        return policy, seeded_episodes(self.seed, self.episodes)[part * SHARD :][:SHARD]
+
+
+def evaluate(
+    policy: Agent | Policy,
+    env: EnvSpec,
+    episodes: int = 100,
+    seed: int = 0,
+    *,
+    act: str | None = None,
+    workers: int = 0,
+) -> pd.DataFrame:
+    """Run episodes and count what came of them.
+
+    Args:
+        policy: an agent, or a baseline.
+        env: where.
+        episodes: how many, all of them run to their end.
+        seed: seed of the first episode; the others follow.
+        act: greedy or sample; default is the agent's own mode.
+        workers: processes; 0 runs in this one. The table does not depend on it.
+
+    Returns:
+        One row an episode: ``episode``, ``seed``, ``return`` (undiscounted sum of rewards),
+        ``steps``, ``outcome`` (several joined by +), ``terminated``, ``truncated`` and
+        ``action_NAME`` (how often); ``attrs`` holds policy, act and env.
+
+    Raises:
+        PolicyscopeError: the agent does not fit the environment, or a worker fails.
+
+    Cost: about ten decisions an episode on ``highway/intersection``; finished shards of 20
+    episodes come from the cache.
+
+    Example:
+        ``evaluate(load_agent("highway-ego-attention"), EnvSpec("highway/intersection"), 20)``
+    """
+    policy = policy if isinstance(policy, Policy) else agent_policy(policy, act)
+    return evaluate_all(Plan((policy,), env, episodes, seed), workers)[policy.name]
+
+
+def evaluate_all(
+    plan: Plan, workers: int = 0, progress: Progress | None = None
+) -> dict[str, pd.DataFrame]:
+    """Evaluate several policies on the same episodes.
+
+    Args:
+        plan: what to evaluate.
+        workers: processes; 0 runs in this one.
+        progress: called with the episodes that are done and those there are in all.
+
+    Returns:
+        Tables as ``evaluate`` gives them, by the policies' names.
+    """
+    plan = Plan(plan.policies, versioned(plan.env), plan.episodes, plan.seed, plan.cached)
+    numbers = range(plan.work)
+    keys = [_key(plan, number) for number in numbers]
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for number in numbers if plan.cached else ():
+        kept = read_cache(keys[number])
+        if isinstance(kept, list) and len(kept) == len(plan.shard(number)[1]):
+            rows[number] = kept
+    total, done = plan.episodes * len(plan.policies), sum(len(r) for r in rows.values())
+    tell = progress or (lambda done, total: None)
+    tell(done, total)
+
+    def finished(number: int) -> None:
+        nonlocal done
+        done += len(plan.shard(number)[1])
+        tell(done, total)
+
+    missing = [n for n in numbers if n not in rows]
+    run = partial(run_shard, plan, keys)
+    rows.update(zip(missing, map_shards(run, missing, workers, finished), strict=True))
+    tables = {}
+    for i, policy in enumerate(plan.policies):
+        mine = range(i * plan.shards, (i + 1) * plan.shards)
+        tables[policy.name] = pd.DataFrame([row for n in mine for row in rows[n]])
+        tables[policy.name].attrs.update(policy=policy.name, act=policy.act, env=plan.env.to_json())
+    return tables
+
+
+def run_shard(plan: Plan, keys: Sequence[str], number: int) -> list[dict[str, Any]]:
+    """Run the episodes of one shard and keep them in the cache.
+
+    Args:
+        plan: what is evaluated.
+        keys: cache keys of all shards.
+        number: which shard.
+    """
+    policy, episodes = plan.shard(number)
+    stepper = make(plan.env, LANES)
+    counts: dict[int, dict[str, Any]] = {}
+    try:
+        for agent, part in policy.parts(episodes):
+            for row in rollout(agent, stepper, part, seed=plan.seed, act=policy.act):
+                first = {"episode": row.episode, "seed": plan.seed + row.episode, "return": 0.0}
+                count = counts.setdefault(row.episode, first | {"steps": 0, "actions": []})
+                count["return"] += row.reward
+                count["steps"] += 1
+                count["actions"].append(row.action)
+                if row.last:
+                    count["outcome"] = "+".join(row.outcome)
+                    count["terminated"], count["truncated"] = row.terminated, row.truncated
+    finally:
+        stepper.close()
+    rows = [_row(counts[e.index], stepper.space.actions) for e in episodes]
+    if plan.cached:
+        write_cache(keys[number], rows)
+    return rows
+
+
+def _row(count: dict[str, Any], actions: tuple[str, ...]) -> dict[str, Any]:
+    taken = count.pop("actions")
+    if not actions:
+        return count
+    often = np.bincount(np.array(taken, dtype=np.int64), minlength=len(actions))
+    named = zip(actions, often, strict=True)
+    return count | {f"action_{name}": int(n) for name, n in named}
+
+
+def _key(plan: Plan, number: int) -> str:
+    policy, episodes = plan.shard(number)
+    return cache_key(
+        {
+            "policy": fingerprint(policy.agent, weights=not policy.fresh),
+            "fresh": policy.fresh,
+            "act": policy.act,
+            "env": plan.env.to_json(),
+            "seed": plan.seed,
+            "episodes": [episodes[0].index, len(episodes)],
+            "lanes": LANES,
+            "versions": {"policyscope": __version__, "torch": torch.__version__},
+        }
+    )
+
+
+def fingerprint(agent: Agent, weights: bool = True) -> str:
+    """SHA-256 of what decides an agent's actions: network, head, preprocessing and weights.
+
+    Args:
+        agent: whose.
+        weights: whether its weights count; without them it stands for the architecture.
+    """
+    made = [agent.network, agent.head, str(agent.preprocess), type(agent.net).__qualname__]
+    total = hashlib.sha256(json.dumps(made, sort_keys=True).encode())
+    modules = {"net": agent.net, "preprocess": agent.preprocess} if weights else {}
+    for part, module in modules.items():
+        for name, value in sorted(module.state_dict().items()):
+            total.update(f"{part}.{name} {value.dtype} {tuple(value.shape)}".encode())
+            total.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

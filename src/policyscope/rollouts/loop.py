@@ -1,0 +1,233 @@
+"""The one loop: an agent acts in a stepper, episode by assigned episode.
+
+Row t holds one decision: the observation, the memory before it, everything the one forward pass
+put out, the action, then its consequences. Nothing else in policyscope steps an agent for
+evaluation, recording or video.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from policyscope.agents.agent import Agent, Decision
+from policyscope.agents.heads import RowNoise
+from policyscope.core.hooks import capture
+from policyscope.envs.entities import Entities
+from policyscope.envs.stepper import Start, Stepper
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode to run.
+
+    Args:
+        index: its number in the evaluation or recording.
+        start: where it begins.
+    """
+
+    index: int
+    start: Start
+
+
+@dataclass(frozen=True)
+class Row:
+    """One decision of one episode and what came of it.
+
+    Args:
+        episode: number of the episode.
+        step: step within it, 0 first.
+        obs: the observation as the agent saw it.
+        state_in: memory before the decision; None without memory.
+        policy_action: what the agent chose.
+        action: what was executed.
+        logp: log-probability of the chosen action.
+        outputs: what the network put out, numpy, by name.
+        sites: captured activations, numpy, by name.
+        entities: the scene before the step, if asked for.
+        reward: reward of the step.
+        terminated: the episode ended by the rules of the task.
+        truncated: the episode was cut by a time limit.
+        outcome: why the episode ended; empty before its last row.
+        final_obs: observation after the last step; None before the last row.
+        frame: rendered scene before the step, if asked for.
+        scene: background of the scene at step 0, if entities were asked for.
+    """
+
+    episode: int
+    step: int
+    obs: np.ndarray
+    state_in: Any
+    policy_action: np.ndarray
+    action: np.ndarray
+    logp: float
+    outputs: dict[str, np.ndarray]
+    sites: dict[str, np.ndarray]
+    entities: Entities | None
+    reward: float
+    terminated: bool
+    truncated: bool
+    outcome: tuple[str, ...]
+    final_obs: np.ndarray | None
+    frame: np.ndarray | None = None
+    scene: dict[str, Any] | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether the episode ends with this row."""
+        return self.terminated or self.truncated
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What to keep besides actions and consequences.
+
+    Args:
+        sites: activations to capture in the deciding forward pass.
+        entities: keep the scene before each step.
+        frame: side of the rendered frames in pixels; 0 renders none.
+    """
+
+    sites: tuple[str, ...] = ()
+    entities: bool = False
+    frame: int = 0
+
+
+@dataclass
+class _Lane:
+    episode: int = -1
+    step: int = 0
+
+
+@dataclass
+class _Memory:
+    """Memory of all lanes; reset at row 0 of each episode."""
+
+    agent: Agent
+    value: Any = field(default=None)
+
+    def begin(self, lanes: list[int], width: int) -> None:
+        if not self.agent.recurrent:
+            return
+        fresh = self.agent.initial_state(width)
+        if self.value is None:
+            self.value = fresh
+        index = torch.tensor(lanes)
+        self.value = self.value.clone()
+        self.value[index] = fresh[index]
+
+
+def rollout(
+    agent: Agent,
+    stepper: Stepper,
+    episodes: Sequence[Episode],
+    *,
+    seed: int = 0,
+    act: str | None = None,
+    watch: Watch | None = None,
+) -> Iterator[Row]:
+    """Run every assigned episode to its end and give its rows as they happen.
+
+    Episodes are assigned before running: lane i takes the next one when its own ends, so none is
+    favoured for being short. The batch always has the stepper's full width, and sampling noise is
+    keyed by (seed, episode, step), so the rows of an episode depend on the number of lanes alone.
+
+    Args:
+        agent: who decides.
+        stepper: where.
+        episodes: what to run.
+        seed: seed of the action noise.
+        act: greedy or sample; default is the agent's own mode.
+        watch: what else to keep.
+
+    Yields:
+        Rows in the order of decisions; those of one episode in order of time.
+    """
+    watch = watch or Watch()
+    waiting = list(reversed(episodes))
+    lanes = [_Lane() for _ in range(stepper.lanes)]
+    memory = _Memory(agent)
+    sample = None if act is None else act == "sample"
+    modules = agent.modules()
+    obs = np.zeros((stepper.lanes, *stepper.space.obs_shape), stepper.space.obs_dtype)
+    ended = list(range(stepper.lanes))
+    while True:
+        starts: list[Start | None] = [None] * stepper.lanes
+        for i in ended:
+            lanes[i] = _Lane()
+            if waiting:
+                episode = waiting.pop()
+                lanes[i].episode, starts[i] = episode.index, episode.start
+        running = [i for i, lane in enumerate(lanes) if lane.episode >= 0]
+        if not running:
+            return
+        if any(starts):
+            obs = stepper.start(starts)
+            memory.begin([i for i, s in enumerate(starts) if s is not None], stepper.lanes)
+        scenes = {i: _scene(stepper, i, lanes[i].step, watch) for i in running}
+        noise = RowNoise(
+            seed,
+            np.array([max(lane.episode, 0) for lane in lanes]),
+            np.array([lane.step for lane in lanes]),
+        )
+        with torch.no_grad(), capture(modules, watch.sites) as seen:
+            decision = agent.act(obs, memory.value, sample=sample, generator=noise)
+        actions = decision.action.cpu().numpy()
+        step = stepper.step(list(actions))
+        ended = [i for i in running if step.terminated[i] or step.truncated[i]]
+        arrays = _arrays(decision, seen)
+        for i in running:
+            over = i in ended
+            entities, frame, scene = scenes[i]
+            yield Row(
+                episode=lanes[i].episode,
+                step=lanes[i].step,
+                obs=obs[i].copy(),
+                state_in=None if memory.value is None else memory.value[i].numpy(),
+                policy_action=actions[i],
+                action=actions[i],
+                logp=float(decision.logp[i]),
+                outputs={k: v[i] for k, v in arrays[0].items()},
+                sites={k: v[i] for k, v in arrays[1].items()},
+                entities=entities,
+                reward=float(step.reward[i]),
+                terminated=bool(step.terminated[i]),
+                truncated=bool(step.truncated[i]),
+                outcome=stepper.call(i, "outcome") if over else (),
+                final_obs=step.obs[i].copy() if over else None,
+                frame=frame,
+                scene=scene,
+            )
+            lanes[i].step += 1
+        obs = step.obs
+        memory.value = decision.state
+
+
+def _scene(
+    stepper: Stepper, lane: int, step: int, watch: Watch
+) -> tuple[Entities | None, np.ndarray | None, dict[str, Any] | None]:
+    entities = stepper.call(lane, "entities") if watch.entities else None
+    frame = stepper.call(lane, "render", watch.frame) if watch.frame else None
+    scene = stepper.call(lane, "scene") if watch.entities and step == 0 else None
+    return entities, frame, scene
+
+
+def _arrays(
+    decision: Decision, seen: dict[str, Tensor]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    outputs = {k: v.detach().cpu().numpy() for k, v in decision.outputs.items()}
+    sites = {k: v.detach().cpu().numpy() for k, v in seen.items()}
+    return outputs, sites
+
+
+def seeded_episodes(seed: int, count: int) -> list[Episode]:
+    """Episodes that start from the seeds ``seed`` to ``seed + count - 1``.
+
+    Example:
+        >>> [e.start.seed for e in seeded_episodes(5, 2)]
+        [5, 6]
+    """
+    return [Episode(i, Start(seed=seed + i)) for i in range(count)]

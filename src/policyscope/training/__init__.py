@@ -1,0 +1,1 @@
+"""Training: each algorithm a file to be read from top to bottom."""

@@ -1,0 +1,109 @@
+"""Curves of training runs as tables, with bands over seeds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.files import read_json
+from policyscope.training.log import read_curve
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Episodes of one run in the order in which they ended.
+
+    Args:
+        name: folder of the run.
+        group: what runs of the same recipe share; bands are drawn over a group.
+        step: (E,) environment steps when the episode ended.
+        seconds: (E,) wall time since the run began, seconds.
+        returns: (E,) undiscounted returns.
+        outcomes: (E,) why the episodes ended.
+    """
+
+    name: str
+    group: str
+    step: np.ndarray
+    seconds: np.ndarray
+    returns: np.ndarray
+    outcomes: np.ndarray
+
+
+def load_curve(run: Path) -> Curve:
+    """Read the curve of a run.
+
+    Raises:
+        BadFile: the folder is no training run, or has no finished episode yet.
+    """
+    if not (run / "run.json").is_file():
+        raise BadFile(run, "is not the folder of a training run")
+    plan = read_json(run / "run.json")
+    rows = [r for r in read_curve(run / "curve.jsonl") if "return" in r]
+    if not rows:
+        raise BadFile(run, "has no finished episode yet")
+    step, seconds, returns, outcomes = (
+        np.array([r[k] for r in rows]) for k in ("step", "seconds", "return", "outcome")
+    )
+    config = plan["config"]
+    group = ", ".join(f"{k} {config[k]}" for k in ("lanes", "n_step", "batch"))
+    return Curve(run.name, f"{plan['env']['id']}: {group}", step, seconds, returns, outcomes)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Return against environment steps over the seeds of one recipe.
+
+    Args:
+        group: the recipe.
+        runs: number of runs.
+        step: (P,) environment steps, centres of the windows.
+        mean: (P,) mean over runs of the mean return in the window.
+        low: (P,) lowest run.
+        high: (P,) highest run.
+        episodes: (P,) episodes in the window, all runs together.
+    """
+
+    group: str
+    runs: int
+    step: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    episodes: np.ndarray
+
+
+def bands(curves: list[Curve], points: int = 20) -> list[Band]:
+    """Bands over the runs of each recipe, in equal windows of environment steps.
+
+    Args:
+        curves: curves of runs.
+        points: windows.
+
+    Raises:
+        PolicyscopeError: there are no curves.
+    """
+    if not curves:
+        raise PolicyscopeError("no curves to draw: name at least one run")
+    out = []
+    for group in dict.fromkeys(c.group for c in curves):
+        members = [c for c in curves if c.group == group]
+        end = min(int(c.step[-1]) for c in members)
+        edges = np.linspace(0, end, points + 1)
+        means = np.full((len(members), points), np.nan)
+        count = np.zeros(points, int)
+        for i, curve in enumerate(members):
+            window = np.clip(np.searchsorted(edges, curve.step, side="left") - 1, 0, points)
+            for p in range(points):
+                chosen = curve.returns[window == p]
+                count[p] += len(chosen)
+                means[i, p] = chosen.mean() if len(chosen) else np.nan
+        keep = np.isfinite(means).all(0)
+        means = means[:, keep]
+        centres = ((edges[:-1] + edges[1:]) / 2)[keep]
+        out.append(
+            Band(group, len(members), centres, means.mean(0), means.min(0), means.max(0),
+                 count[keep])
+        )
+    return out

@@ -1,0 +1,39 @@
+"""Settings of every test: one thread, fixed seeds, types and shapes checked at run time."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# Nothing above imports policyscope. An int is taken where a float is asked for (PEP 484). The worlds
+# hold no tensors, and checking each call of their geometry would cost more than the tests do.
+CHECKED = ["core", "agents", "rollouts", "training", "recordings", "circuits", "figures", "panel"]
+install_import_hook(
+    [f"policyscope.{folder}" for folder in CHECKED],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds():
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 (third-party code draws from it)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder of reference data beside the project; tests that need it skip without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("no folder of reference data beside the project")
+    return folder

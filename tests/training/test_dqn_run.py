@@ -1,0 +1,187 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from policyscope.agents.store import checkpoints, load_agent, load_weights
+from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.envs.make import parse_env
+from policyscope.training import dqn
+from policyscope.training.dqn import Plan, choose_network, train
+from policyscope.training.dqn_config import configure
+from policyscope.training.log import read_curve
+
+SMALL = ["lanes=4", "learn_start=64", "batch=32", "memory=500"]
+
+
+def plan(out: Path, steps: int = 320, workers: int = 0, **changes) -> Plan:
+    values = {
+        "env": parse_env("highway/intersection", []),
+        "config": configure("fast", SMALL),
+        "steps": steps,
+        "seed": 3,
+        "out": out,
+        "checkpoints": 2,
+        "save_every": 100,
+        "workers": workers,
+        **changes,
+    }
+    return Plan(**values)
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    one, two = (load_weights(p / "weights.safetensors") for p in (a, b))
+    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+def curve(run: Path) -> list[dict]:
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in read_curve(run / "curve.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    train(plan(out))
+    return out
+
+
+def test_a_run_is_a_loadable_agent_with_initial_weights_and_checkpoints(whole):
+    agent = load_agent(whole)
+    assert agent.space.actions == ("SLOWER", "IDLE", "FASTER")
+    assert agent.card["seed"] == 3
+    assert checkpoints(whole) == ["checkpoints/step_0000160", "checkpoints/step_0000320"]
+    moved = [not torch.equal(agent.initial[k], v) for k, v in agent.net.state_dict().items()]
+    assert any(moved)
+    torch.manual_seed(3)
+    fresh = dqn.build_network(*agent.network).state_dict()
+    assert all(torch.equal(fresh[k], agent.initial[k]) for k in fresh)
+
+
+def test_number_of_processes_does_not_change_the_weights(whole, tmp_path):
+    train(plan(tmp_path / "two", workers=2))
+    assert same_weights(whole, tmp_path / "two")
+    assert curve(whole) == curve(tmp_path / "two")
+
+
+def test_another_seed_gives_other_weights(whole, tmp_path):
+    train(plan(tmp_path / "other", seed=4))
+    assert not same_weights(whole, tmp_path / "other")
+
+
+@pytest.mark.parametrize("at", [1, 37, 60])
+def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeypatch, at):
+    rounds = 0
+    advance = dqn.advance
+
+    def interrupting(learner, actor):
+        nonlocal rounds
+        rounds += 1
+        if rounds == at:
+            raise KeyboardInterrupt
+        advance(learner, actor)
+
+    monkeypatch.setattr(dqn, "advance", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan(tmp_path / "run"))
+    monkeypatch.setattr(dqn, "advance", advance)
+    train(plan(tmp_path / "run"), resume=True)
+    assert same_weights(whole, tmp_path / "run")
+    assert curve(whole) == curve(tmp_path / "run")
+
+
+def test_a_resume_that_forgets_the_replay_is_caught(whole, tmp_path, monkeypatch):
+    """The wrong variant (rl-agents restores the weights only) ends elsewhere."""
+    advance, rounds = dqn.advance, 0
+
+    def interrupting(learner, actor):
+        nonlocal rounds
+        rounds += 1
+        if rounds == 60:
+            raise KeyboardInterrupt
+        advance(learner, actor)
+
+    monkeypatch.setattr(dqn, "advance", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan(tmp_path / "run"))
+    monkeypatch.setattr(dqn, "advance", advance)
+
+    def forgetful(self, arrays, values):
+        self.step = values["step"]
+
+    monkeypatch.setattr(dqn.Actor, "restore", forgetful)
+    train(plan(tmp_path / "run"), resume=True)
+    assert not same_weights(whole, tmp_path / "run")
+
+
+@pytest.mark.slow  # about 40 s
+def test_killed_at_random_moments_and_resumed_gives_the_same_weights(tmp_path):
+    flags = ["--preset", "fast", "--steps", "1600", "--seed", "5", "--save-every", "150"]
+    for text in SMALL:
+        flags += ["--set", text]
+
+    def command(out: Path, *more: str) -> list[str]:
+        program = [sys.executable, "-m", "policyscope.cli.main", "train", "dqn"]
+        return [*program, *flags, "--out", str(out), *more]
+
+    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
+    random = np.random.default_rng(0)
+    for kill in range(4):
+        more = ["--resume"] if (tmp_path / "killed" / "run.json").exists() else []
+        process = subprocess.Popen(
+            command(tmp_path / "killed", *more), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(float(random.uniform(3, 7)))
+        process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGINT)
+        process.wait()
+    subprocess.run(command(tmp_path / "killed", "--resume"), check=True, capture_output=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
+    assert curve(tmp_path / "whole") == curve(tmp_path / "killed")
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(whole):
+    before = (whole / "weights.safetensors").read_bytes()
+    with pytest.raises(PolicyscopeError, match="--resume"):
+        train(plan(whole))
+    with pytest.raises(PolicyscopeError, match="other settings"):
+        train(plan(whole, steps=400), resume=True)
+    assert (whole / "weights.safetensors").read_bytes() == before
+
+
+def test_paper_preset_is_the_recipe_of_the_spec():
+    c = configure("paper", [])
+    assert (c.gamma, c.n_step, c.batch, c.memory, c.target_every) == (0.95, 1, 64, 15_000, 512)
+    assert (c.lr, c.lr_final, c.clip, c.huber, c.average) == (5e-4, 5e-4, 1.0, False, 0.0)
+    assert (c.epsilon_start, c.epsilon_end, c.epsilon_tau) == (1.0, 0.05, 15_000)
+    assert (c.lanes, c.overlap, c.updates_per_step, c.truncation_bootstraps) == (1, False, 1.0, True)
+
+
+def test_paper_preset_makes_one_update_a_step_once_64_are_stored(tmp_path):
+    train(plan(tmp_path / "run", steps=100, config=configure("paper", [])))
+    state = json.loads(next((tmp_path / "run").glob("state-*/state.json")).read_text())
+    assert state["updates"] == 100 - 63
+
+
+def test_settings_are_checked():
+    assert configure("paper", ["gamma=1"]).gamma == 1.0
+    with pytest.raises(UnknownName, match="gamma"):
+        configure("paper", ["gama=0.9"])
+    with pytest.raises(UnknownName, match="paper"):
+        configure("papper", [])
+    with pytest.raises(PolicyscopeError, match="takes a int"):
+        configure("paper", ["batch=many"])
+
+
+def test_other_spaces_are_refused_by_name_or_given_a_perceptron():
+    space = dqn.Space((4,), "float32", actions=("0", "1"))
+    assert choose_network(space, configure("fast", []))[0] == "mlp"
+    with pytest.raises(PolicyscopeError, match="continuous"):
+        choose_network(dqn.Space((4,), "float32", action_low=(-1.0,)), configure("fast", []))
+    with pytest.raises(PolicyscopeError, match="shape"):
+        choose_network(dqn.Space((64, 64, 3), "uint8", actions=("0",)), configure("fast", []))
