@@ -1,8 +1,8 @@
 """Training speed: our DQN against the plain one-process recipe at equal updates per step.
 
 Both sides step highway-env's stock engine and make one update of 64 transitions an environment
-step. The peer follows spec lines: act (epsilon-greedy), env.step, push, one update with
-double-Q targets, mean squared error, gradients clamped element by element, Adam, hard target copies.
+step. The peer is rl-agents' loop: act (epsilon-greedy), env.step, push, one update with
+double-Q targets, squared error, gradients clamped element by element, Adam, hard target copies.
 Ours steps 16 environments in two processes and learns while they step.
 """
 
@@ -14,8 +14,8 @@ from copy import deepcopy
 import numpy as np
 import torch
 from highway_env.envs.intersection_env import IntersectionEnv
-from measure import report
 
+from measure import report
 from policyscope.agents.ego_attention import EgoAttentionNetwork
 from policyscope.envs.highway.config import configuration
 from policyscope.envs.make import make
@@ -85,9 +85,7 @@ def main() -> None:
     torch.manual_seed(0)
     random.seed(0)
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    config = configure(
-        "paper", ["lanes=16", "overlap=true"]
-    )
+    config = configure("paper", ["lanes=16", "overlap=true"])
     stepper = make(EnvSpec("highway/intersection", {"engine": "stock"}), config.lanes, workers=2)
     actor = Actor.begin(stepper, config, seed=0)
     learner = Learner(EgoAttentionNetwork(), config, steps=100_000)

@@ -13,12 +13,15 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-# Nothing above imports policyscope. An int is taken where a float is asked for (PEP 484). The worlds
-# hold no tensors, and checking each call of their geometry would cost more than the tests do.
-CHECKED = ["core", "agents", "rollouts", "training", "recordings", "circuits", "figures", "panel"]
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "policyscope"
+# The worlds hold no tensors, and checking each call of their geometry would cost more than the
+# tests do.
+CHECKED = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py") if p.parent.name != "envs")
+
+# Nothing above imports policyscope. An int is taken where a float is asked for (PEP 484).
 install_import_hook(
     [f"policyscope.{folder}" for folder in CHECKED],
-    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
 torch.set_num_threads(1)
 

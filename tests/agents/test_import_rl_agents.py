@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -41,9 +42,8 @@ def lineage_forward(w, x, heads, average=True):
     def mlp(part, value):
         i = 0
         while f"{part}.layers.{i}.weight" in w:
-            value = relu(
-                linear(value, w[f"{part}.layers.{i}.weight"], w[f"{part}.layers.{i}.bias"])
-            )
+            layer = f"{part}.layers.{i}"
+            value = relu(linear(value, w[f"{layer}.weight"], w[f"{layer}.bias"]))
             i += 1
         return value
 
@@ -149,7 +149,8 @@ def test_widths_are_read_from_the_shapes(tmp_path):
     torch.save({"state_dict": weights, "optimizer": {}}, path)
     agent = import_checkpoint(path, heads=2)
     assert agent.network[1] == {
-        "features": 7, "embedding": [32, 16], "width": 16, "decoder": [24], "actions": 3, "heads": 2,
+        "features": 7, "embedding": [32, 16], "width": 16, "decoder": [24], "actions": 3,
+        "heads": 2,
     }  # fmt: skip
     x = observations()
     assert (agent.act(x).outputs["q"] - lineage_forward(weights, x, 2)).abs().max() < 1e-5
@@ -225,13 +226,13 @@ def test_wrong_shape_and_not_finite_weights_are_named(tmp_path, weights):
 
 
 class Touch:
-    """Pickles to a call that makes a file when it is loaded."""
+    """Pickles to a call that makes a folder when it is loaded."""
 
     def __init__(self, path):
         self.path = path
 
     def __reduce__(self):
-        return open, (str(self.path), "w")
+        return os.mkdir, (str(self.path),)
 
 
 @pytest.mark.parametrize("form", ["archive", "optimizer", "pickle"])
@@ -266,18 +267,17 @@ def test_flipped_bytes_give_a_clear_line_or_are_harmless(checkpoint, tmp_path):
     """The archive has checksums for every member, so no flipped weight slips through."""
     data = checkpoint.read_bytes()
     path = tmp_path / "bad.tar"
+    original = import_checkpoint(checkpoint, heads=4).net.state_dict()
     refused = 0
     for place in torch.randint(0, len(data), (40,)).tolist():
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x40]) + data[place + 1 :])
         try:
-            agent = import_checkpoint(path, heads=4)
-        except BadFile as error:
+            weights = import_checkpoint(path, heads=4).net.state_dict()
+        except BadFile:
             refused += 1
-            assert "\n" not in str(error)
         else:
-            original = import_checkpoint(checkpoint, heads=4).net.state_dict()
-            assert all(torch.equal(v, original[k]) for k, v in agent.net.state_dict().items())
-    assert refused > 0
+            assert all(torch.equal(v, original[k]) for k, v in weights.items())
+    assert refused > 30
 
 
 def test_other_content_is_refused(tmp_path):

@@ -131,14 +131,14 @@ def test_equal_to_stock_in_other_configurations(name):
     assert first_difference(*pair(VARIANTS[name]), seeds=[0]) is None
 
 
-@pytest.mark.slow  # 45 to 90 s each
+@pytest.mark.slow  # 45 to 90 s each, 70 to 130 s on a busy machine
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("action", [None, FASTER, SLOWER])
 def test_equal_to_stock_on_200_seeds(action):
     assert first_difference(*pair(), seeds=range(200), action=action) is None
 
 
-@pytest.mark.slow  # 2 to 18 s each
+@pytest.mark.slow  # 2 to 18 s each, 3 to 26 s on a busy machine
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_equal_to_stock_in_other_configurations_on_20_seeds(name):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from policyscope.agents.ego_attention import EgoAttentionNetwork
-from policyscope.training.dqn import Learner
 from policyscope.training.dqn_config import configure
+from policyscope.training.dqn_learner import Learner
 from policyscope.training.replay import Transitions
 
 

@@ -14,8 +14,8 @@ ACTING = ("greedy", "sample")
 
 Outputs = dict[str, Tensor]
 
-# In float32 1 - 1e-12 is 1, whose logarithm or quantile is no finite number.
-_OPEN_UNIT = (1e-12, 1 - 1e-7)
+# Closer to 0 or 1 a float32 has no finite normal quantile.
+_OPEN_UNIT = (1e-7, 1 - 1e-7)
 
 
 @dataclass(frozen=True)

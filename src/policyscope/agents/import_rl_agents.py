@@ -84,10 +84,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not zipfile.is_zipfile(path):
         raise BadFile(path, "is not a torch archive, or is truncated")
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not look at the checksums
+    except Exception as error:
+        raise BadFile(path, f"damaged archive: {_first_line(error)}") from None
+    if damaged:
+        raise BadFile(path, f"damaged archive: the checksum of {damaged} does not fit")
+    try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged archives make the loader raise almost anything
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadFile(path, f"refused: damaged, or more than weights is in it: {first}") from None
+        cause = _first_line(error)
+        raise BadFile(path, f"refused: damaged, or more than weights is in it: {cause}") from None
     weights = values.get("state_dict") if isinstance(values, dict) else None
     if not isinstance(weights, Mapping) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise BadFile(path, "holds no 'state_dict' of tensors", "give a checkpoint of rl-agents")
@@ -95,6 +102,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if bad:
         raise BadFile(path, f"weights are not finite: {', '.join(bad)}")
     return values
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def read_config(path: str | Path) -> dict[str, Any]:

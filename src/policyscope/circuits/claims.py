@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from policyscope.circuits.relations import SECTORS, sector
 from policyscope.circuits.measures import Data, Measure
+from policyscope.circuits.relations import SECTORS, sector
 from policyscope.circuits.resampling import mean
 
 
@@ -87,9 +87,7 @@ def direction_contrast(data: Data, heads: int) -> Measure:
     )  # fmt: skip
 
 
-def _contrast(
-    means: Float[np.ndarray, "B Q H"], heads: int
-) -> Float[np.ndarray, "B Q H"]:
+def _contrast(means: Float[np.ndarray, "B Q H"], heads: int) -> Float[np.ndarray, "B Q H"]:
     """Each head's mean minus the mean of the other heads of the same weights."""
     split = means.reshape(*means.shape[:2], -1, heads)
     if heads == 1:
@@ -98,9 +96,7 @@ def _contrast(
     return (split - others).reshape(means.shape)
 
 
-def judge(
-    sign: int, low: Float[np.ndarray, "..."], high: Float[np.ndarray, "..."]
-) -> np.ndarray:
+def judge(sign: int, low: Float[np.ndarray, "..."], high: Float[np.ndarray, "..."]) -> np.ndarray:
     """Verdict of intervals on a claim: supported, contradicted, undecided or not measurable."""
     worst, best = (low, high) if sign > 0 else (-high, -low)
     words = np.where(worst > 0, "supported", np.where(best < 0, "contradicted", "undecided"))

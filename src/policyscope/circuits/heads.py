@@ -7,6 +7,7 @@ combining weights. Letters: N batch, K heads, V rows of the observation, W width
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -68,12 +69,12 @@ class HeadTerms:
 def head_weights(layer: EgoAttention) -> HeadWeights:
     """Slice the weights of an attention layer by head."""
     width, heads = layer.query_ego.weight.shape[1], layer.heads
-    rows = [
-        linear.weight.view(heads, -1, width)
-        for linear in (layer.query_ego, layer.key_all, layer.value_all)
-    ]
-    combine = layer.attention_combine.weight.view(width, heads, -1).transpose(0, 1)
-    return HeadWeights(*rows, combine)
+    return HeadWeights(
+        query=layer.query_ego.weight.view(heads, -1, width),
+        key=layer.key_all.weight.view(heads, -1, width),
+        value=layer.value_all.weight.view(heads, -1, width),
+        combine=layer.attention_combine.weight.view(width, heads, -1).transpose(0, 1),
+    )
 
 
 def head_terms(
@@ -157,11 +158,12 @@ def exact_terms(agent: Agent, obs: Tensor) -> tuple[HeadTerms, dict[str, Tensor]
     """
     twin = _double(agent)
     weights = head_weights(attention_layer(twin)[1])
+    net = cast(EgoAttentionNetwork, twin.net)
     terms: list[HeadTerms] = []
     for rows in _batches(obs.double()):
         with torch.no_grad():
             x = twin.preprocess(rows)
-            terms.append(head_terms(weights, embed_rows(twin.net, x), x[..., 0] < 0.5))
+            terms.append(head_terms(weights, embed_rows(net, x), x[..., 0] < 0.5))
     joined = (torch.cat([getattr(t, f) for t in terms]) for f in HeadTerms.__dataclass_fields__)
     return HeadTerms(*joined), attention_forward(twin, obs.double())
 

@@ -30,7 +30,7 @@ def wrap(angle: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         >>> float(wrap(np.array(1.5 * np.pi)) / np.pi)
         -0.5
     """
-    return (np.asarray(angle) + np.pi) % (2 * np.pi) - np.pi
+    return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
 def closest_approach(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.errors import BadFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +34,12 @@ examples:
 class Args:
     """Flags of ``policyscope evaluate``."""
 
-    agent: Annotated[str, tyro.conf.Positional]
+    agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")]
     """Folder of an agent or of a training run, or a shipped agent's name."""
     episodes: int = 100
     """Episodes to run, all of them to their end."""
     seed: int = 0
-    """Seed of the first episode; the others follow. 0..9999 are kept for evaluation."""
+    """Seed of the first episode; the others follow. Evaluation has the seeds 0..9999."""
     baselines: str = "random,untrained"
     """Comma-separated: random, untrained, constant:ACTION; 'none' for none."""
     env: str | None = None
@@ -61,8 +61,6 @@ class Args:
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope evaluate``."""
     args = tyro.cli(Args, args=list(argv), prog="policyscope evaluate", description=EXAMPLES)
-    if args.episodes < 1 or args.seed < 0:
-        raise PolicyscopeError("--episodes must be positive and --seed not negative")
     if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
         raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
     from policyscope.agents.store import load_agent
@@ -102,7 +100,9 @@ def _with_progress(run: "Callable[[Progress], Tables]") -> "Tables":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    console = Console(stderr=True)
     columns = ("episodes", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("episodes")
         return run(lambda done, total: bar.update(task, completed=done, total=total))

@@ -21,7 +21,7 @@ examples:
 class Args:
     """Flags of ``policyscope import``."""
 
-    file: Annotated[Path, tyro.conf.Positional]
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """Checkpoint, e.g. a .tar of rl-agents."""
     out: Path
     """Folder to write the agent to; must not hold one."""

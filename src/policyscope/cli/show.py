@@ -23,7 +23,7 @@ examples:
 class Args:
     """Flags of ``policyscope show``."""
 
-    path: Annotated[str, tyro.conf.Positional]
+    path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
     """Folder of an agent, a training run, a recording or a result, or a shipped agent's name."""
 
 

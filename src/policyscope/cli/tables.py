@@ -36,7 +36,7 @@ def evaluation_tables(name: str, values: Mapping[str, Any]) -> None:
 
 def _policies(name: str, values: Mapping[str, Any]) -> Table:
     columns = {name: values["agent"], **values["baselines"]}
-    table = Table("")
+    table = Table("", show_lines=True)
     for label in columns:
         table.add_column(label, overflow="fold")
     table.add_row("acts", *(c["act"] for c in columns.values()))
@@ -54,10 +54,11 @@ def _differences(name: str, paired: Mapping[str, Any]) -> Table:
     )
     for label, row in paired.items():
         effect = f"{float(row['minimum_detectable_effect']):.2f}"
-        table.add_row(label, _interval(row["difference"]), f"{row['p']:.2g}", effect)
+        difference = _interval(row["difference"]).replace("\n", " ")
+        table.add_row(label, difference, f"{row['p']:.2g}", effect)
     return table
 
 
 def _interval(values: Mapping[str, Any], mean: str = "mean") -> str:
     numbers = (float(values[key]) for key in (mean, "low", "high"))
-    return "{:.2f} \\[{:.2f}, {:.2f}]".format(*numbers)
+    return "{:.2f}\n\\[{:.2f}, {:.2f}]".format(*numbers)

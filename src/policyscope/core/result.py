@@ -1,7 +1,7 @@
 """Result: labelled arrays with the method, parameters, provenance and checks behind them."""
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Result:
     data: xr.Dataset
     parameters: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
-    checks: tuple[Check, ...] = ()
+    checks: Sequence[Check] = ()
     unchecked: str | None = None
 
     def __post_init__(self) -> None:
@@ -130,7 +130,7 @@ def _row(*cells: Any) -> str:
     return "<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in cells) + "</tr>"
 
 
-def _checks_html(checks: tuple[Check, ...], unchecked: str | None) -> str:
+def _checks_html(checks: Sequence[Check], unchecked: str | None) -> str:
     if not checks:
         return f"<p>Unchecked: {html.escape(unchecked or '')}</p>"
     rows = "".join(

@@ -1,11 +1,15 @@
 """Intervals, tests and the smallest effect that could have been seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from policyscope.core.errors import PolicyscopeError
+
+Numbers = np.ndarray | Sequence[Any]
 
 #: Numbers drawn at once; bounds the memory of resampling.
 _CHUNK = 2_000_000
@@ -37,7 +41,7 @@ class Interval:
         return self.low <= other.high and other.low <= self.high
 
 
-def _sample(x: np.ndarray, name: str) -> np.ndarray:
+def _sample(x: Numbers, name: str) -> np.ndarray:
     values = np.asarray(x, dtype=np.float64)
     if values.ndim != 1 or not len(values):
         raise PolicyscopeError(f"{name} must be a row of numbers, got shape {values.shape}")
@@ -46,7 +50,7 @@ def _sample(x: np.ndarray, name: str) -> np.ndarray:
     return values
 
 
-def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pair(a: Numbers, b: Numbers) -> tuple[np.ndarray, np.ndarray]:
     a, b = _sample(a, "a"), _sample(b, "b")
     if len(a) != len(b):
         raise PolicyscopeError(f"paired samples need one length, got {len(a)} and {len(b)}")
@@ -58,9 +62,7 @@ def _ends(draws: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def bootstrap_mean(
-    x: np.ndarray, seed: int, resamples: int = 10_000, level: float = 0.95
-) -> Interval:
+def bootstrap_mean(x: Numbers, seed: int, resamples: int = 10_000, level: float = 0.95) -> Interval:
     """Mean with its percentile bootstrap interval.
 
     Args:
@@ -92,7 +94,7 @@ def bootstrap_mean(
 
 
 def paired_bootstrap(
-    a: np.ndarray, b: np.ndarray, seed: int, resamples: int = 10_000, level: float = 0.95
+    a: Numbers, b: Numbers, seed: int, resamples: int = 10_000, level: float = 0.95
 ) -> Interval:
     """Mean of ``a - b`` over pairs, e.g. the same episode seeds with and without an edit.
 
@@ -139,7 +141,7 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
 
 
 def permutation(
-    a: np.ndarray, b: np.ndarray, paired: bool = True, seed: int = 0, resamples: int = 10_000
+    a: Numbers, b: Numbers, paired: bool = True, seed: int = 0, resamples: int = 10_000
 ) -> float:
     """Two-sided p-value of a difference in means.
 
@@ -217,9 +219,9 @@ def minimum_detectable_effect(
 
 
 def spearman(
-    x: np.ndarray,
-    y: np.ndarray,
-    groups: np.ndarray | None = None,
+    x: Numbers,
+    y: Numbers,
+    groups: Numbers | None = None,
     seed: int = 0,
     resamples: int = 2_000,
     level: float = 0.95,
@@ -245,7 +247,7 @@ def spearman(
     Reference: Field & Welsh 2007 (bootstrap of clusters).
     """
     x, y = _pair(x, y)
-    labels = np.arange(len(x)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    labels = np.arange(len(x)) if groups is None else _numbered(groups)
     if len(labels) != len(x):
         raise PolicyscopeError(f"{len(x)} rows need as many groups, got {len(labels)}")
     count = int(labels.max()) + 1
@@ -262,6 +264,12 @@ def spearman(
         weights = rng.multinomial(count, np.full(count, 1 / count), size)
         draws.append(_weighted_spearman(x, y, weights[:, labels]))
     return Interval(rho, *_ends(np.concatenate(draws), level), count, level)
+
+
+def _numbered(groups: Numbers) -> np.ndarray:
+    """Groups as 0, 1, ... in order of appearance: their names do not change what is drawn."""
+    _, first, label = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[label]
 
 
 def _weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -168,13 +168,13 @@ def _open(spec: EnvSpec) -> gym.Env[Any, Any]:
         raise PolicyscopeError("render_mode is chosen by policyscope; leave it out of the options")
     try:
         found = gym.spec(name)
-        creator = found.entry_point
+        creator: Any = found.entry_point
         if isinstance(creator, str):
             creator = gym.envs.registration.load_env_creator(creator)
         modes = getattr(creator, "metadata", {}).get("render_modes", ())
         # An environment in this mode draws nothing until it is asked to.
-        mode = "rgb_array" if "rgb_array" in modes else None
-        return gym.make(name, disable_env_checker=True, render_mode=mode, **spec.options)
+        mode: dict[str, Any] = {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
+        return gym.make(name, disable_env_checker=True, **mode, **spec.options)
     except _UNKNOWN:
         raise UnknownName("Gymnasium environment", name, gym.registry) from None
     except (gym.error.DependencyNotInstalled, ImportError) as error:

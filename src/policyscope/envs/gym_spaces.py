@@ -35,8 +35,7 @@ def describe(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> Spa
         )
     shape, dtype = tuple(observations.shape or ()), np.dtype(observations.dtype).name
     if isinstance(actions, spaces.Discrete):
-        first = int(actions.start)
-        named = tuple(str(first + i) for i in range(int(actions.n)))
+        named = tuple(str(actions.start + i) for i in range(int(actions.n)))
         return Space(shape, dtype, actions=named)
     if isinstance(actions, spaces.MultiDiscrete):
         sizes = actions.nvec.ravel()
@@ -44,8 +43,12 @@ def describe(observations: spaces.Space[Any], actions: spaces.Space[Any]) -> Spa
             raise PolicyscopeError(
                 f"{sizes.prod()} combinations of actions are more than {_MOST_ACTIONS}"
             )
+        first = actions.start.ravel().tolist()
         combinations = np.ndindex(*sizes.tolist())
-        named = tuple(",".join(str(i) for i in chosen) for chosen in combinations)
+        named = tuple(
+            ",".join(str(i + k) for i, k in zip(chosen, first, strict=True))
+            for chosen in combinations
+        )
         return Space(shape, dtype, actions=named)
     if isinstance(actions, spaces.Box):
         low, high = (tuple(b.ravel().astype(float).tolist()) for b in (actions.low, actions.high))
@@ -81,5 +84,5 @@ def to_native(
     index = int(action)
     if isinstance(actions, spaces.MultiDiscrete):
         chosen = np.unravel_index(index, tuple(actions.nvec.ravel().tolist()))
-        return np.array(chosen, dtype=actions.dtype).reshape(actions.shape), index
+        return np.array(chosen, dtype=actions.dtype).reshape(actions.shape) + actions.start, index
     return index + int(getattr(actions, "start", 0)), index

@@ -32,6 +32,8 @@ def make(spec: EnvSpec, lanes: int = 1, workers: int = 0) -> Stepper:
         >>> stepper.space.obs_shape
         (15, 7)
     """
+    if not spec.id.startswith("gym:"):
+        _require_known(spec.id)
     spec = versioned(spec)
     if workers:
         return ProcessStepper(spec, lanes, workers)
@@ -50,7 +52,6 @@ def make_lane(spec: EnvSpec) -> Lane:
         from policyscope.envs.gym_lane import make_lane as make_gym_lane
 
         return make_gym_lane(spec)
-    _require_known(spec.id)
     return find("environment", spec.id)(spec)
 
 

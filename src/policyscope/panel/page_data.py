@@ -4,6 +4,7 @@ Everything of row t is the state that decided: scene, attention and Q-values bef
 action chosen from them, and then the reward it brought.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from policyscope.recordings.read import Recording
 SCHEMA = 1
 MAX_OBSERVATION = 32
 DIGITS = 5
+_RECORDED = re.compile(r"policyscope record ([^-\s'\"]\S*)")
 
 
 @dataclass(frozen=True)
@@ -203,8 +205,10 @@ def _shown_outputs(recording: Recording) -> list[str]:
 
 
 def _agent_name(recording: Recording) -> str:
-    agent = recording.agent
-    return str(agent.card.get("name") or agent.network[0])
+    """The card's name, else what the agent was called when it was recorded, else its network."""
+    named = recording.agent.card.get("name")
+    called = _RECORDED.match(recording.provenance.get("command") or "")
+    return str(named or (called and called.group(1)) or recording.agent.network[0])
 
 
 def _feature_names(recording: Recording, count: int) -> list[str]:

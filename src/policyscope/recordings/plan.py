@@ -70,11 +70,13 @@ class Plan:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Plan":
         """Inverse of ``to_json``; other entries are ignored."""
-        taken = {f.name: values[f.name] for f in fields(cls)}
-        space = {k: tuple(v) if isinstance(v, list) else v for k, v in taken["space"].items()}
-        shapes = {n: {k: tuple(v) for k, v in taken[n].items()} for n in ("sites", "outputs")}
-        return cls(**{**taken, **shapes, "env": EnvSpec.from_json(taken["env"]),
-                      "space": Space(**space)})  # fmt: skip
+        taken: dict[str, Any] = {f.name: values[f.name] for f in fields(cls)}
+        for name in ("sites", "outputs"):
+            taken[name] = {k: tuple(v) for k, v in taken[name].items()}
+        space: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in taken["space"].items()
+        }
+        return cls(**{**taken, "env": EnvSpec.from_json(taken["env"]), "space": Space(**space)})
 
 
 def default_sites(agent: Agent) -> list[str]:
@@ -187,28 +189,43 @@ def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) 
     Raises:
         BadFile: the folder holds something else or a recording of another plan.
     """
-    path = folder / "recording.json"
-    if path.is_file():
+    if check_folder(folder, plan):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    save_agent(agent, folder / "agent")
+    write_json(folder / "recording.json", {**plan.to_json(), "provenance": provenance})
+
+
+def check_folder(folder: Path, plan: Plan) -> bool:
+    """Whether a recording of this plan was begun in a folder; false where it may begin.
+
+    Args:
+        folder: of the recording.
+        plan: what is to be recorded.
+
+    Raises:
+        BadFile: the folder holds something else or a recording of another plan.
+    """
+    if (folder / "recording.json").is_file():
         differing = _differences(read_plan(folder), plan)
         if differing:
             raise BadFile(
                 folder,
-                f"holds another recording: {', '.join(differing)} differ",
+                f"holds a recording with another {', '.join(differing)}",
                 "choose another folder or delete this one",
             )
-        return
-    if folder.exists():
-        foreign = [p.name for p in _entries(folder) if p.name not in _OPTIONAL]
-        if foreign:
-            raise BadFile(
-                folder, f"exists and is no recording (holds {foreign[0]})", "choose another folder"
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    save_agent(agent, folder / "agent")
-    write_json(path, {**plan.to_json(), "provenance": provenance})
+        return True
+    foreign = [p.name for p in _entries(folder) if p.name not in _OPTIONAL]
+    if foreign:
+        raise BadFile(
+            folder, f"exists and is no recording (holds {foreign[0]})", "choose another folder"
+        )
+    return False
 
 
 def _entries(folder: Path) -> list[Path]:
+    if not folder.exists():
+        return []
     if not folder.is_dir():
         raise BadFile(folder, "is not a folder", "choose another path")
     return sorted(p for p in folder.iterdir() if not p.name.endswith(".part"))
@@ -217,9 +234,7 @@ def _entries(folder: Path) -> list[Path]:
 def _differences(old: Plan, new: Plan) -> list[str]:
     mine, theirs = old.to_json(), new.to_json()
     return [
-        {"weights": "agent weights"}.get(name, name)
-        for name in mine
-        if mine[name] != theirs[name]
+        {"weights": "agent weights"}.get(name, name) for name in mine if mine[name] != theirs[name]
     ]
 
 

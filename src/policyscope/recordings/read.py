@@ -77,6 +77,7 @@ class Recording:
             )
         self._shards = {n: ShardReader(shard_folder(path, n)) for n in numbers}
         self.episodes = self._episodes(numbers)
+        self._videos: dict[tuple[int, int], bytes] = {}
 
     def _episodes(self, numbers: list[int]) -> pd.DataFrame:
         path = self.path / "episodes.parquet"
@@ -159,13 +160,30 @@ class Recording:
         parts: dict[str, list[np.ndarray]] = {name: [] for name in columns}
         for shard in self._shards.values():
             mine = shard.array("episode")
-            keep = slice(None) if wanted is None else np.isin(mine, wanted)
-            if wanted is not None and not np.any(keep):
+            keep = np.ones(len(mine), bool) if wanted is None else np.isin(mine, wanted)
+            if not keep.any():
                 continue
             for name in columns:
                 stored = f"outputs/{name}" if name in self.outputs else name
                 parts[name].append(shard.array(stored)[keep])
         return {name: np.concatenate(pieces) for name, pieces in parts.items()}
+
+    def video(self, k: int, size: int = 480) -> bytes:
+        """One episode as the bytes of an mp4 file, kept for the next call.
+
+        Args:
+            k: number of the episode.
+            size: side of the scene in pixels.
+
+        Raises:
+            MissingPart: PyAV is not installed.
+            PolicyscopeError: the replay does not give the recorded observations.
+        """
+        if (k, size) not in self._videos:
+            from policyscope.recordings.video import video_bytes
+
+            self._videos[k, size] = video_bytes(self, k, size=size)
+        return self._videos[k, size]
 
     def _find(self, k: int) -> tuple[ShardReader, pd.Series]:
         lines = self.episodes[self.episodes["episode"] == k]

@@ -69,9 +69,7 @@ def record(
     spec = spec or agent.env
     if spec is None:
         raise PolicyscopeError("the agent names no environment; give one (--env)")
-    plan = make_plan(
-        agent, spec, episodes, seed, sites, act=act, shard_episodes=shard_episodes
-    )
+    plan = make_plan(agent, spec, episodes, seed, sites, act=act, shard_episodes=shard_episodes)
     return record_plan(agent, plan, out, workers=workers, progress=progress, command=command)
 
 

@@ -1,5 +1,6 @@
 """Shards on disk: folders of whole episodes, written beside and renamed."""
 
+import os
 import shutil
 from functools import cached_property
 from pathlib import Path
@@ -68,7 +69,8 @@ def write_shard(recording: Path, number: int, columns: Columns) -> None:
 
 def unwritable(recording: Path, what: str, error: OSError) -> BadFile:
     """The one line for a recording that cannot be written to."""
-    cause = f"cannot write {what}: {error.strerror or error}; finished shards are kept"
+    reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    cause = f"cannot write {what}: {reason}; finished shards are kept"
     return BadFile(recording, cause, "make room or mend the folder, then run the same command")
 
 

@@ -1,7 +1,5 @@
 """Evaluation: episodes assigned before running, all run to their end, in cached shards."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +11,10 @@ import torch
 
 from policyscope import __version__
 from policyscope.agents.agent import Agent
+from policyscope.agents.fit import check_fit, fingerprint
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.make import make, versioned
+from policyscope.envs.seeds import require_evaluation_seeds
 from policyscope.envs.spec import EnvSpec
 from policyscope.rollouts.baselines import Policy, agent_policy
 from policyscope.rollouts.cache import cache_key, read_cache, write_cache
@@ -49,8 +49,9 @@ class Plan:
         names = [policy.name for policy in self.policies]
         if len(set(names)) < len(names):
             raise PolicyscopeError(f"policies need distinct names, got {', '.join(names)}")
-        if self.episodes < 1 or self.seed < 0:
-            raise PolicyscopeError("an evaluation needs at least one episode and a seed >= 0")
+        if self.episodes < 1:
+            raise PolicyscopeError(f"an evaluation needs at least 1 episode, got {self.episodes}")
+        require_evaluation_seeds(self.seed, self.episodes)
 
     @property
     def shards(self) -> int:
@@ -93,7 +94,8 @@ def evaluate(
         ``action_NAME`` (how often); ``attrs`` holds policy, act and env.
 
     Raises:
-        PolicyscopeError: the agent does not fit the environment, or a worker fails.
+        PolicyscopeError: the agent does not fit the environment, seeds are not those kept for
+            evaluation, or a worker fails.
 
     Cost: about ten decisions an episode on ``highway/intersection``; finished shards of 20
     episodes come from the cache.
@@ -158,6 +160,7 @@ def run_shard(plan: Plan, keys: Sequence[str], number: int) -> list[dict[str, An
     stepper = make(plan.env, LANES)
     counts: dict[int, dict[str, Any]] = {}
     try:
+        check_fit(policy.agent, stepper.space)
         for agent, part in policy.parts(episodes):
             for row in rollout(agent, stepper, part, seed=plan.seed, act=policy.act):
                 first = {"episode": row.episode, "seed": plan.seed + row.episode, "return": 0.0}
@@ -199,20 +202,3 @@ def _key(plan: Plan, number: int) -> str:
             "versions": {"policyscope": __version__, "torch": torch.__version__},
         }
     )
-
-
-def fingerprint(agent: Agent, weights: bool = True) -> str:
-    """SHA-256 of what decides an agent's actions: network, head, preprocessing and weights.
-
-    Args:
-        agent: whose.
-        weights: whether its weights count; without them it stands for the architecture.
-    """
-    made = [agent.network, agent.head, str(agent.preprocess), type(agent.net).__qualname__]
-    total = hashlib.sha256(json.dumps(made, sort_keys=True).encode())
-    modules = {"net": agent.net, "preprocess": agent.preprocess} if weights else {}
-    for part, module in modules.items():
-        for name, value in sorted(module.state_dict().items()):
-            total.update(f"{part}.{name} {value.dtype} {tuple(value.shape)}".encode())
-            total.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()

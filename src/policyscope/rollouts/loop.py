@@ -54,7 +54,7 @@ class Row:
         outcome: why the episode ended; empty before its last row.
         final_obs: observation after the last step; None before the last row.
         frame: rendered scene before the step, if asked for.
-        scene: background of the scene at step 0, if entities were asked for.
+        scene: background of the scene at step 0, if asked for.
     """
 
     episode: int
@@ -89,11 +89,13 @@ class Watch:
         sites: activations to capture in the deciding forward pass.
         entities: keep the scene before each step.
         frame: side of the rendered frames in pixels; 0 renders none.
+        scene: keep the background of the scene at step 0.
     """
 
     sites: tuple[str, ...] = ()
     entities: bool = False
     frame: int = 0
+    scene: bool = False
 
 
 @dataclass
@@ -187,11 +189,11 @@ def rollout(
                 step=lanes[i].step,
                 obs=obs[i].copy(),
                 state_in=None if memory.value is None else memory.value[i].numpy(),
-                policy_action=actions[i],
-                action=actions[i],
+                policy_action=np.asarray(actions[i]),
+                action=np.asarray(actions[i]),
                 logp=float(decision.logp[i]),
-                outputs={k: v[i] for k, v in arrays[0].items()},
-                sites={k: v[i] for k, v in arrays[1].items()},
+                outputs={k: np.asarray(v[i]) for k, v in arrays[0].items()},
+                sites={k: np.asarray(v[i]) for k, v in arrays[1].items()},
                 entities=entities,
                 reward=float(step.reward[i]),
                 terminated=bool(step.terminated[i]),
@@ -211,7 +213,7 @@ def _scene(
 ) -> tuple[Entities | None, np.ndarray | None, dict[str, Any] | None]:
     entities = stepper.call(lane, "entities") if watch.entities else None
     frame = stepper.call(lane, "render", watch.frame) if watch.frame else None
-    scene = stepper.call(lane, "scene") if watch.entities and step == 0 else None
+    scene = stepper.call(lane, "scene") if watch.scene and step == 0 else None
     return entities, frame, scene
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json
+from policyscope.training.dqn_config import DQNConfig, describe
 from policyscope.training.log import read_curve
 
 
@@ -46,9 +47,8 @@ def load_curve(run: Path) -> Curve:
     step, seconds, returns, outcomes = (
         np.array([r[k] for r in rows]) for k in ("step", "seconds", "return", "outcome")
     )
-    config = plan["config"]
-    group = ", ".join(f"{k} {config[k]}" for k in ("lanes", "n_step", "batch"))
-    return Curve(run.name, f"{plan['env']['id']}: {group}", step, seconds, returns, outcomes)
+    group = f"{plan['env']['id']}, {describe(DQNConfig(**plan['config']))}"
+    return Curve(run.name, group, step, seconds, returns, outcomes)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def bands(curves: list[Curve], points: int = 20) -> list[Band]:
         means = means[:, keep]
         centres = ((edges[:-1] + edges[1:]) / 2)[keep]
         out.append(
-            Band(group, len(members), centres, means.mean(0), means.min(0), means.max(0),
-                 count[keep])
+            Band(
+                group, len(members), centres, means.mean(0), means.min(0), means.max(0), count[keep]
+            )
         )
     return out

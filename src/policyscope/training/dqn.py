@@ -8,31 +8,27 @@ ends with the weights of one that was not.
 Reference: Mnih et al. 2015; van Hasselt et al. 2016; Leurent & Mercat 2019.
 """
 
-import json
 import math
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.store import save_agent, save_weights
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.files import read_json, write_json
 from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
-from policyscope.envs.seeds import training_seed
 from policyscope.envs.spec import EnvSpec
-from policyscope.envs.stepper import Snapshot, Space, Start, Stepper
+from policyscope.envs.stepper import Space
 from policyscope.training.checkpoint import load_state, save_state
+from policyscope.training.dqn_actor import Actor
 from policyscope.training.dqn_config import DQNConfig
+from policyscope.training.dqn_learner import Learner
 from policyscope.training.log import CurveLog
-from policyscope.training.replay import NStep, Replay, Transitions
 
 
 @dataclass(frozen=True)
@@ -85,214 +81,6 @@ def choose_network(space: Space, config: DQNConfig) -> tuple[str, dict[str, Any]
         f"no network for observations of shape {space.obs_shape}: DQN here takes flat vectors, or "
         "rows of features whose first feature is presence"
     )
-
-
-class Learner:
-    """Online and target network, optimiser and one update.
-
-    Args:
-        net: online network.
-        config: hyperparameters.
-        steps: environment steps of the whole run, for the learning-rate schedule.
-    """
-
-    def __init__(self, net: nn.Module, config: DQNConfig, steps: int):
-        self.net, self.config, self.total_updates = net, config, steps * config.updates_per_step
-        self.target = deepcopy(net).requires_grad_(False)
-        self.mean = deepcopy(net).requires_grad_(False) if config.average else None
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=config.lr, foreach=True)
-        self.updates = 0
-        self.loss = math.nan
-
-    def update(self, batch: Transitions) -> None:
-        """One gradient step on double-Q targets."""
-        c = self.config
-        device = next(self.net.parameters()).device
-        obs, next_obs = (torch.from_numpy(x).to(device) for x in (batch.obs, batch.next_obs))
-        action = torch.from_numpy(batch.action).to(device)[:, None]
-        reward, discount = (torch.from_numpy(x).to(device) for x in (batch.reward, batch.discount))
-        with torch.no_grad():
-            best = self.net(next_obs).argmax(-1, keepdim=True)
-            goal = reward + discount * self.target(next_obs).gather(1, best)[:, 0]
-        q = self.net(obs).gather(1, action)[:, 0]
-        loss = functional.smooth_l1_loss(q, goal) if c.huber else functional.mse_loss(q, goal)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_value_(self.net.parameters(), c.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        self.optimizer.step()
-        self.updates += 1
-        self.loss = float(loss.detach())
-        if self.mean is not None:
-            self._average(min(c.average, 1 - 1 / self.updates))
-        if self.updates % c.target_every == 0:
-            self.target.load_state_dict(self.net.state_dict())
-
-    def learning_rate(self) -> float:
-        """Constant over the first half of the run, then linear to its final value."""
-        late = max(0.0, 2 * self.updates / self.total_updates - 1)
-        return self.config.lr + min(late, 1.0) * (self.config.lr_final - self.config.lr)
-
-    def _average(self, decay: float) -> None:
-        assert self.mean is not None
-        means, values = list(self.mean.parameters()), list(self.net.parameters())
-        torch._foreach_lerp_(means, values, 1 - decay)
-
-    @property
-    def best(self) -> nn.Module:
-        """The network to keep: the averaged one where there is one."""
-        return self.net if self.mean is None else self.mean
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Networks and optimiser as arrays."""
-        nets = {"net": self.net, "target": self.target, "mean": self.mean}
-        out = {
-            f"{name}/{k}": v.cpu().numpy().copy()
-            for name, net in nets.items()
-            if net is not None
-            for k, v in net.state_dict().items()
-        }
-        for i, slots in self.optimizer.state_dict()["state"].items():
-            out |= {f"adam/{i}/{k}": v.cpu().numpy().copy() for k, v in slots.items()}
-        return out
-
-    def restore(self, arrays: dict[str, np.ndarray], updates: int) -> None:
-        """Inverse of ``arrays``."""
-        for name, net in (("net", self.net), ("target", self.target), ("mean", self.mean)):
-            if net is not None:
-                net.load_state_dict(_tensors(arrays, f"{name}/"))
-        state = self.optimizer.state_dict()
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in _tensors(arrays, "adam/").items():
-            index, slot = key.split("/")
-            slots.setdefault(int(index), {})[slot] = value
-        self.optimizer.load_state_dict({**state, "state": slots})
-        self.updates = updates
-
-
-@dataclass
-class Actor:
-    """Lanes of environments, their running episodes and what they have collected."""
-
-    stepper: Stepper
-    config: DQNConfig
-    seed: int
-    random: np.random.Generator
-    replay: Replay
-    obs: np.ndarray
-    waiting: list[NStep]
-    returns: list[float]
-    lengths: list[int]
-    episode: int = 0
-    step: int = 0
-    finished: list[dict[str, Any]] = field(default_factory=list)
-
-    @classmethod
-    def begin(cls, stepper: Stepper, config: DQNConfig, seed: int) -> "Actor":
-        """Start an episode in every lane."""
-        space, n = stepper.space, stepper.lanes
-        starts = [Start(seed=training_seed(seed, i)) for i in range(n)]
-        return cls(
-            stepper,
-            config,
-            seed,
-            np.random.default_rng([seed, 1]),
-            Replay(config.memory, space.obs_shape, space.obs_dtype),
-            stepper.start(starts),
-            [NStep(config.n_step, config.gamma) for _ in range(n)],
-            [0.0] * n,
-            [0] * n,
-            episode=n,
-        )
-
-    def epsilon(self) -> float:
-        """Probability of a random action now."""
-        c = self.config
-        return c.epsilon_end + (c.epsilon_start - c.epsilon_end) * math.exp(
-            -self.step / c.epsilon_tau
-        )
-
-    def act(self, net: nn.Module) -> np.ndarray:
-        """Greedy actions, some replaced by random ones."""
-        n = self.stepper.lanes
-        explore = self.random.random(n) < self.epsilon()
-        random = self.random.integers(len(self.stepper.space.actions), size=n)
-        with torch.no_grad():
-            device = next(net.parameters()).device
-            greedy = net(torch.from_numpy(self.obs).to(device)).argmax(-1).cpu().numpy()
-        return np.where(explore, random, greedy)
-
-    def take(self, actions: np.ndarray, step: Any) -> None:
-        """Store what came of the actions and start new episodes where one ended."""
-        over = step.terminated | step.truncated
-        starts: list[Start | None] = [None] * self.stepper.lanes
-        for i in range(self.stepper.lanes):
-            self.returns[i] += float(step.reward[i])
-            self.lengths[i] += 1
-            bootstrap = not step.terminated[i] and (
-                self.config.truncation_bootstraps or not step.truncated[i]
-            )
-            self.waiting[i].add(
-                self.replay,
-                self.obs[i].copy(),
-                int(actions[i]),
-                float(step.reward[i]),
-                step.obs[i].copy(),
-                bootstrap,
-                bool(over[i]),
-            )
-            if over[i]:
-                self.finished.append(
-                    {
-                        "return": self.returns[i],
-                        "length": self.lengths[i],
-                        "outcome": "+".join(self.stepper.call(i, "outcome")),
-                    }
-                )
-                self.returns[i], self.lengths[i] = 0.0, 0
-                starts[i] = Start(seed=training_seed(self.seed, self.episode))
-                self.episode += 1
-        self.step += self.stepper.lanes
-        self.obs = self.stepper.start(starts) if any(starts) else step.obs
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Replay and rewards that wait, as arrays."""
-        out = {f"replay/{k}": v[: self.replay.size] for k, v in self.replay.arrays.items()}
-        for i, lane in enumerate(self.waiting):
-            for j, (obs, action, reward) in enumerate(lane.pending):
-                out[f"waiting/{i}/{j}/obs"] = obs
-                out[f"waiting/{i}/{j}/rest"] = np.array([action, reward], np.float64)
-        return out
-
-    def values(self) -> dict[str, Any]:
-        """Counters, random state and where every lane stands, as JSON values."""
-        lanes = range(self.stepper.lanes)
-        return {
-            "episode": self.episode,
-            "returns": self.returns,
-            "lengths": self.lengths,
-            "random": self.random.bit_generator.state,
-            "position": self.replay.position,
-            "size": self.replay.size,
-            "lanes": [self.stepper.call(i, "snapshot").to_json() for i in lanes],
-        }
-
-    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        """Inverse of ``arrays`` and ``values``."""
-        self.step, self.episode = values["step"], values["episode"]
-        self.returns, self.lengths = list(values["returns"]), list(values["lengths"])
-        self.random.bit_generator.state = values["random"]
-        self.replay.position, self.replay.size = values["position"], values["size"]
-        for k, array in self.replay.arrays.items():
-            array[: self.replay.size] = arrays[f"replay/{k}"]
-        for i, lane in enumerate(self.waiting):
-            lane.pending = []
-            while (key := f"waiting/{i}/{len(lane.pending)}") + "/obs" in arrays:
-                action, reward = arrays[f"{key}/rest"]
-                lane.pending.append((arrays[f"{key}/obs"], int(action), float(reward)))
-        snapshots = [Snapshot.from_json(lane) for lane in values["lanes"]]
-        self.obs = self.stepper.start([Start(snapshot=s) for s in snapshots])
 
 
 def train(plan: Plan, resume: bool = False) -> Agent:
@@ -354,7 +142,8 @@ def _loop(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
             log.write(actor.step, {**row, "epsilon": actor.epsilon()})
         actor.finished.clear()
         if _crossed(before, actor.step, 500):
-            log.write(actor.step, {"loss": learner.loss, "lr": learner.learning_rate()})
+            if learner.updates:
+                log.write(actor.step, {"loss": learner.loss, "lr": learner.learning_rate()})
             log.advance(actor.step)
         for k in range(1, plan.checkpoints + 1):
             at = k * plan.steps // plan.checkpoints
@@ -403,13 +192,13 @@ def _claim(plan: Plan, resume: bool) -> None:
             raise PolicyscopeError(
                 f"{plan.out} holds a run already; give --resume or another --out"
             )
-        if json.loads(path.read_text()) != values:
+        if read_json(path) != values:
             raise PolicyscopeError(
                 f"{plan.out} was started with other settings (see run.json); resume with the same"
             )
         return
     plan.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=2) + "\n")
+    write_json(path, values)
 
 
 def _card(plan: Plan) -> dict[str, Any]:
@@ -419,12 +208,4 @@ def _card(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "steps": plan.steps,
         "provenance": provenance(plan.command, plan.seed),
-    }
-
-
-def _tensors(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
-    return {
-        k.removeprefix(prefix): torch.from_numpy(v.copy())
-        for k, v in arrays.items()
-        if k.startswith(prefix)
     }

@@ -116,3 +116,19 @@ def configure(preset: str, settings: list[str]) -> DQNConfig:
             )
         config = replace(config, **{name: value})
     return config
+
+
+def describe(config: DQNConfig) -> str:
+    """The nearest preset and the settings in which it differs.
+
+    Example:
+        >>> describe(configure("paper", ["lr=0.001"]))
+        'paper, lr=0.001'
+    """
+    values = config.to_json()
+    changed = {
+        name: {k: v for k, v in values.items() if v != preset.to_json()[k]}
+        for name, preset in PRESETS.items()
+    }
+    nearest = min(changed, key=lambda name: len(changed[name]))
+    return ", ".join([nearest, *(f"{k}={v}" for k, v in changed[nearest].items())])

@@ -51,6 +51,13 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     ),
 }
 _OBSERVABLE = (*FEATURES, "heading", "cos_d", "sin_d", "long_off", "lat_off", "ang_off")
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+}
 _AT_LEAST: dict[str, float] = {
     "observation.vehicles_count": 2,
     "initial_vehicle_count": 1,
@@ -110,8 +117,8 @@ def _check(key: str, value: Any, default: Any) -> None:
     if key in _CHOICES and value not in _CHOICES[key]:
         raise UnknownName(f"choice of '{key}'", str(value), _CHOICES[key])
     if not _same_type(value, default):
-        wanted = "number" if isinstance(default, float) else type(default).__name__
-        raise PolicyscopeError(f"setting '{key}' takes a {wanted} like {default!r}, not {value!r}")
+        wanted = _KINDS[type(default)]
+        raise PolicyscopeError(f"setting '{key}' takes {wanted} like {default!r}, not {value!r}")
     if key in _AT_LEAST and value < _AT_LEAST[key]:
         raise PolicyscopeError(f"setting '{key}' must be at least {_AT_LEAST[key]}, not {value!r}")
     if key == "observation.features":

@@ -7,6 +7,8 @@ import { headColour } from "./palette.js";
 export const LEAST_WEIGHT = 0.01;
 const METRES_PER_WEIGHT = 3;
 const MARK = 2.2;
+const RING_RADIUS = 4.2;
+const RING_GAP = 0.25;
 
 function label(text) {
   return document.createTextNode(text);
@@ -25,7 +27,20 @@ function body(actor) {
   ];
 }
 
+// Metres from the ego's centre to the outside of its rings.
+function ringsReach(ego) {
+  const shown = (ego.attention || []).filter((weight) => weight >= LEAST_WEIGHT);
+  const rings = shown.reduce((sum, w) => sum + w * METRES_PER_WEIGHT + RING_GAP, 0);
+  return rings ? RING_RADIUS + rings : MARK;
+}
+
 // One group per entity: trail, body, number.
+function labelPlace(actor, unit) {
+  if (actor.ego) return { x: ringsReach(actor) / unit + 4, y: 4, "text-anchor": "start" };
+  const upright = Math.abs(Math.sin(actor.heading)) > 0.7;
+  return upright ? { x: 9, y: 3.5, "text-anchor": "start" } : { x: 0, y: -8, "text-anchor": "middle" };
+}
+
 export function drawActor(actor, step, unit) {
   const { track } = actor;
   const turn = (actor.heading * 180) / Math.PI;
@@ -44,10 +59,7 @@ export function drawActor(actor, step, unit) {
       svg("rect", { x: -4.5, y: -3.5, width: 9, height: 7, class: "reach" }), ...body(actor)),
     svg("text", {
       transform: `translate(${actor.x} ${actor.y}) scale(${unit})`,
-      x: Math.abs(Math.sin(actor.heading)) > 0.7 ? 9 : 0,
-      y: Math.abs(Math.sin(actor.heading)) > 0.7 ? 3.5 : -8,
-      "text-anchor": Math.abs(Math.sin(actor.heading)) > 0.7 ? "start" : "middle",
-      class: "number",
+      class: "number", ...labelPlace(actor, unit),
     }, label(name)),
   );
 }
@@ -76,7 +88,7 @@ function ribbons(ego, actor) {
 
 // Rings around the ego, one a head, as wide as the attention on itself.
 function rings(ego) {
-  let radius = 4.2;
+  let radius = RING_RADIUS;
   const circles = [];
   ego.attention.forEach((weight, head) => {
     if (weight < LEAST_WEIGHT) return;
@@ -86,7 +98,7 @@ function rings(ego) {
       stroke: headColour(head), class: "attention", "data-head": head, "data-identity": 0,
       "data-weight": weight,
     }));
-    radius += width + 0.25;
+    radius += width + RING_GAP;
   });
   return circles;
 }

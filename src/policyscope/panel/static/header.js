@@ -14,6 +14,7 @@ export function mountHeader(data) {
   byId("about").textContent = [
     data.env.id, `acting ${data.act}`, `${summary.episodes} episodes`,
     ...(data.episodes.length < summary.episodes ? [`${data.episodes.length} on this page`] : []),
+    "95% intervals",
   ].join(" \u00b7 ");
   const mean = summary.mean_return;
   byId("figures").append(
@@ -32,10 +33,10 @@ function origin(data) {
   const packages = { ...(from.packages || {}), ...env.versions };
   return [
     from.policyscope && `policyscope ${from.policyscope}`,
-    ...Object.entries(packages).filter(([, v]) => v).map(([name, v]) => `${name} ${v}`),
-    from.commit && `commit ${from.commit.slice(0, 10)}`,
     from.date && `recorded ${from.date.slice(0, 10)}`,
     from.seed !== null && from.seed !== undefined && `seed ${from.seed}`,
+    from.commit && `commit ${from.commit.slice(0, 10)}`,
+    ...Object.entries(packages).filter(([, v]) => v).map(([name, v]) => `${name} ${v}`),
   ].filter(Boolean).join(" \u00b7 ");
 }
 
@@ -43,4 +44,5 @@ export function mountFooter(data) {
   byId("commands").append(...Object.entries(data.commands).map(([door, line]) =>
     el("span", { title: door }, el("code", {}, line))));
   byId("provenance").textContent = origin(data);
+  byId("provenance").title = origin(data);
 }

@@ -4,7 +4,7 @@ import { el, extent, fixed, svg } from "./dom.js";
 import { steps } from "./episode.js";
 
 const HEIGHT = 100;
-const MARGIN = 9;
+const MARGIN = 14;
 
 export function lane(gutter, plot, name, label) {
   plot.classList.add("plot");

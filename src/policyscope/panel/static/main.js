@@ -36,8 +36,6 @@ const START = {
 function run(data) {
   const store = createStore({ ...START, ...fromHash(data) });
   const current = () => data.episodes[store.get().index];
-  const tabular = Math.min(34, Math.max(12, 136 / Math.max(data.heads, 1)));
-  document.body.style.setProperty("--weight-width", `${tabular}px`);
   document.body.style.setProperty("--heads", data.heads);
   mountHeader(data);
   mountFooter(data);

@@ -10,12 +10,12 @@ export function drawRoad(scene) {
   const group = svg("g", { class: "road", "aria-hidden": "true" });
   const goal = scene.destination && scene.destination.node;
   for (const lane of scene.lanes || []) {
-    group.append(svg("path", { d: path(lane.points), class: "lane", "stroke-width": lane.width }));
+    group.append(svg("path", { d: path(lane.points), class: "roadway", "stroke-width": lane.width }));
   }
   for (const lane of scene.lanes || []) {
     if (goal && lane.to === goal) {
       group.append(
-        svg("path", { d: path(lane.points), class: "lane goal", "stroke-width": lane.width * 0.86 }),
+        svg("path", { d: path(lane.points), class: "roadway goal", "stroke-width": lane.width * 0.86 }),
       );
     }
   }
@@ -48,13 +48,15 @@ export function drawDestination(scene, view) {
     if (!inside(x, y, 0)) return null;
   }
   const unit = view.size / 130;
+  const across = (x - view.x) / view.size;
+  const anchor = across < 0.2 ? "start" : across > 0.8 ? "end" : "middle";
   const angle = (Math.atan2(uy, ux) * 180) / Math.PI;
   return svg(
     "g",
     { class: "destination", transform: `translate(${x} ${y}) scale(${unit})` },
     svg("title", {}, document.createTextNode(`destination ${goal.node}`)),
-    svg("path", { d: "M-6 -1.3L-4.6 0L-6 1.3M-3 -1.3L-1.6 0L-3 1.3M0 -1.3L1.4 0L0 1.3",
+    svg("path", { d: "M-5.4 -1.3L-4 0L-5.4 1.3M-2.7 -1.3L-1.3 0L-2.7 1.3M0 -1.3L1.4 0L0 1.3",
       transform: `rotate(${angle})` }),
-    svg("text", { x: 0, y: -4, "text-anchor": "middle" }, document.createTextNode("destination")),
+    svg("text", { x: 0, y: -4, "text-anchor": anchor }, document.createTextNode("destination")),
   );
 }

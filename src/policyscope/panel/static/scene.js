@@ -43,7 +43,7 @@ export function mountScene(data, store, current) {
     if (!["episode", "step", "zoom"].some((key) => changed.has(key))) return;
     const actors = sceneAt(current(), state.step).filter((actor) => actor.x !== null);
     const view = camera.view(actors.find((actor) => actor.ego), state.zoom);
-    const side = root.clientWidth || 500;
+    const side = Math.min(root.clientWidth, root.clientHeight) || 500;
     const unit = view.size / side;
     root.setAttribute("viewBox", `${view.x} ${view.y} ${view.size} ${view.size}`);
     const goal = data.scene && drawDestination(data.scene, view);

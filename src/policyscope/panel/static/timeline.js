@@ -31,6 +31,7 @@ function fillBars(rows, values, taken, range) {
   rows.forEach((row, i) => {
     const size = (Math.abs(values[i]) / span) * 100;
     const bar = row.querySelector("i");
+    bar.parentElement.style.setProperty("--zero", `${zero}%`);
     bar.style.left = `${values[i] < 0 ? zero - size : zero}%`;
     bar.style.width = `${size}%`;
     row.querySelector("b").textContent = fixed(values[i]);

@@ -27,6 +27,12 @@ function heat(track, count, heads) {
   return el("div", {}, strip);
 }
 
+// Tracks that some observation shows, and those that none does.
+function observed(episode) {
+  const isSeen = (track) => track.identity === 0 || track.row.some((row) => row >= 0);
+  return [episode.entities.filter(isSeen), episode.entities.filter((track) => !isSeen(track))];
+}
+
 function weights(heads) {
   return Array.from({ length: heads }, (_, head) =>
     el("span", { class: "weight", "data-head": head, style: `--colour:${headColour(head)}` }));
@@ -94,10 +100,15 @@ export function mountVehicles(data, store, current) {
     if (changed.has("episode")) {
       const episode = current();
       const count = steps(episode);
-      rows = episode.entities.map((track) => vehicleRow(track, count, data.heads, store));
+      const [seen, never] = observed(episode);
+      rows = seen.map((track) => vehicleRow(track, count, data.heads, store));
       if (rows.length) rows[0].node.tabIndex = 0;
       root.hidden = !rows.length;
       root.replaceChildren(header(data.heads), ...rows.map((row) => row.node));
+      if (never.length) {
+        const names = never.map((track) => entityName(track.identity)).join(", ");
+        root.append(el("p", { class: "quiet never" }, `in the scene, never in the observation: ${names}`));
+      }
     }
     if (!changed.has("episode") && !changed.has("step")) return;
     const actors = new Map(sceneAt(current(), state.step).map((actor) => [actor.identity, actor]));

@@ -1,0 +1,75 @@
+"""An attention result as plain values: for JSON, for tables, for pages."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from policyscope.core.result import Result
+
+
+def report(result: Result) -> dict[str, Any]:
+    """What an attention result says, as JSON values; unknown numbers are None.
+
+    Args:
+        result: of the method ``attention``.
+
+    Returns:
+        ``n`` (episodes, decisions), ``claims`` with a verdict for every head and the measures
+        behind it, all ``measures``, ``checks``, ``notes`` and ``parameters``.
+    """
+    data = result.data
+    claims = [
+        {
+            "claim": str(name),
+            "text": line["claim_text"].item(),
+            "heads": [
+                {"head": int(h), "verdict": str(v), "after_training": str(t)}
+                for h, v, t in zip(
+                    data["head"].values, line["verdict"].values, line["learned"].values, strict=True
+                )
+            ],
+            "verdict_measure": line["claim_verdict"].item(),
+            "effect_measure": line["claim_effect"].item(),
+            "expected_sign": int(line["claim_sign"]),
+        }
+        for name in data["claim"].values
+        for line in [data.sel(claim=name)]
+    ]
+    return {
+        "method": result.method,
+        "n": {
+            "episodes": data.sizes["recorded_episode"],
+            "decisions": data.sizes["decision"],
+            "action_changes": data.sizes.get("change", 0),
+        },
+        "claims": claims,
+        "measures": {str(m): _measure(data.sel(measure=m)) for m in data["measure"].values},
+        "checks": [check.to_json() for check in result.checks],
+        "passed": result.passed,
+        "notes": [note for note in data.attrs["notes"].split("\n") if note],
+        "parameters": result.parameters,
+    }
+
+
+def _measure(row: xr.Dataset) -> dict[str, Any]:
+    return {
+        "title": row["title"].item(),
+        "unit": row["unit"].item(),
+        "n_rows": int(row["n_rows"]),
+        "n_episodes": int(row["n_episodes"]),
+        "heads": [
+            {
+                str(q): {
+                    k: _number(row[k].sel(quantity=q).values[i])
+                    for k in ("estimate", "low", "high")
+                }
+                for q in row["quantity"].values
+            }
+            for i in range(row.sizes["head"])
+        ],
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

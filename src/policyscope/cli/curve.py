@@ -1,0 +1,55 @@
+"""``policyscope curve``: draw and tabulate training curves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+EXAMPLES = """Draw training curves; runs of one recipe become a band over seeds.
+
+examples:
+  policyscope curve runs/fast-0
+  policyscope curve runs/fast-* runs/paper-* --out curves.html
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ``policyscope curve``."""
+
+    runs: Annotated[list[Path], tyro.conf.Positional]
+    """Folders of training runs."""
+    out: Path | None = None
+    """HTML file to draw to; default: the table alone."""
+    points: int = 20
+    """Windows along the environment steps."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``policyscope curve``."""
+    args = tyro.cli(Args, args=list(argv), prog="policyscope curve", description=EXAMPLES)
+    from rich.console import Console
+    from rich.table import Table
+
+    from policyscope.training.curve import bands, load_curve
+
+    found = bands([load_curve(run) for run in args.runs], args.points)
+    for band in found:
+        table = Table(title=f"{band.group}   ({band.runs} runs)", title_justify="left")
+        for column in ("environment steps", "return, mean", "lowest run", "highest run", "episodes"):
+            table.add_column(column, justify="right")
+        for row in zip(band.step, band.mean, band.low, band.high, band.episodes, strict=True):
+            step, mean, low, high, episodes = row
+            table.add_row(
+                f"{step:,.0f}", f"{mean:.2f}", f"{low:.2f}", f"{high:.2f}", f"{episodes:,}"
+            )
+        Console().print(table)
+    if args.out:
+        from policyscope.figures.curve import draw
+
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        draw(found).write_html(args.out, include_plotlyjs=True)
+        Console(stderr=True).print(f"wrote {args.out}")
+    return 0

@@ -1,0 +1,114 @@
+"""Tables of an explanation for the terminal; they fit 80 columns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_MARKS = {
+    "supported": "[green]✓ supported[/]",
+    "contradicted": "[red]✗ contradicted[/]",
+    "undecided": "? undecided",
+    "not measurable": "– not measurable",
+}
+_ARROWS = {"more": "[green]↑[/]", "less": "[red]↓[/]"}
+_WIDTHS = (7, 21, 15, 8, 24, 1)
+
+
+def attention_tables(values: Mapping[str, Any]) -> None:
+    """Put out claims, effects and checks.
+
+    Args:
+        values: what ``circuits.report.report`` gives, with ``result`` and ``figure``.
+    """
+    console = Console(highlight=False)
+    n, level = values["n"], values["parameters"]["level"]
+    console.print(
+        f"[bold]What the attention heads look at[/]: {n['episodes']} episodes, {n['decisions']} "
+        f"decisions, {n['action_changes']} changes of action"
+    )
+    console.print(
+        f"Estimate [{level:.0%} bootstrap interval over episodes]. Correlations are of ranks and "
+        "decide the verdict. Effects have a unit; their difference from the run's own initial "
+        "weights tells whether training made them stronger (↑) or weaker (↓) as claimed.\n",
+        markup=False,
+    )
+    for claim in values["claims"]:
+        _claim(console, claim, values["measures"])
+    _plain(console, values["measures"])
+    for note in values["notes"]:
+        console.print(f"note: {note}", markup=False)
+    _checks(console, values["checks"])
+    console.print(
+        f"result: {values['result']}\nfigure: {values['figure']}", markup=False, soft_wrap=True
+    )
+
+
+def _claim(console: Console, claim: Mapping[str, Any], measures: Mapping[str, Any]) -> None:
+    shown, effect = measures[claim["verdict_measure"]], measures[claim["effect_measure"]]
+    text = claim["text"]
+    console.print(f"[bold]{escape(text[0].upper() + text[1:])}[/]", soft_wrap=True)
+    n = f"n = {shown['n_rows']} in {shown['n_episodes']} episodes"
+    words = f"{shown['title']}; {n}"
+    if effect is not shown:
+        words += f"\neffect [{effect['unit']}]: {effect['title']}"
+    console.print(words, markup=False, style="dim")
+    table = _table(shown["unit"], "verdict", "effect", "effect minus initial")
+    digits = 2 if effect["unit"] == "m" else 3
+    for head, found, size in zip(claim["heads"], shown["heads"], effect["heads"], strict=True):
+        table.add_row(
+            f"head {head['head']}",
+            _interval(found["trained"], 2),
+            _MARKS[head["verdict"]],
+            _number(size["trained"]["estimate"], digits),
+            _interval(size["difference"], digits),
+            _ARROWS.get(head["after_training"], ""),
+        )
+    console.print(table, "")
+
+
+def _plain(console: Console, measures: Mapping[str, Any]) -> None:
+    for name in ("self.mean", "entropy.mean"):
+        measure = measures[name]
+        console.print(
+            f"[bold]{measure['title'].capitalize()}[/] [dim]({measure['unit']}; "
+            f"n = {measure['n_rows']} in {measure['n_episodes']} episodes)[/]"
+        )
+        table = _table("trained", "", "initial", "trained minus initial")
+        for head, found in enumerate(measure["heads"]):
+            initial = _number(found["initial"]["estimate"], 2)
+            table.add_row(
+                f"head {head}", _interval(found["trained"], 2), "",
+                initial, _interval(found["difference"], 2), "",
+            )  # fmt: skip
+        console.print(table, "")
+
+
+def _checks(console: Console, checks: list[Mapping[str, Any]]) -> None:
+    failed = [c for c in checks if not c["passed"]]
+    console.print(f"checks: {len(checks) - len(failed)} of {len(checks)} passed")
+    for c in failed:
+        console.print(
+            f"FAILED: {c['name']}: {c['value']}, {c['sense']} {c['bound']}",
+            style="bold red", markup=False,
+        )  # fmt: skip
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, padding=0, pad_edge=False, header_style="dim")
+    for title, width in zip(("", *titles, ""), _WIDTHS, strict=True):
+        table.add_column(title, min_width=width, no_wrap=True)
+    return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:+.{digits}f}"
+
+
+def _interval(found: Mapping[str, float | None], digits: int) -> str:
+    numbers = [_number(found[k], digits) for k in ("estimate", "low", "high")]
+    if found["low"] is None:
+        return numbers[0]
+    return f"{numbers[0]} \\[{numbers[1]}, {numbers[2]}]"

@@ -1,0 +1,130 @@
+"""``policyscope record``: record episodes of an agent."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from policyscope.core.errors import PolicyscopeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from policyscope.agents.agent import Agent
+    from policyscope.recordings.plan import Plan
+
+LONG = 20.0
+
+EXAMPLES = """Record episodes: observations, activations, scene, decisions and their consequences.
+
+The same command goes on where a killed or interrupted one stopped, to the same bytes.
+
+examples:
+  policyscope record highway-ego-attention --episodes 20 --out runs/rec
+  policyscope record runs/fast-0 --sites 'attention_layer.*' 'output_layer.*' --out runs/rec
+  policyscope record runs/ppo-0 --act sample --seed 500 --workers 2 --out runs/rec
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ``policyscope record``."""
+
+    agent: Annotated[str, tyro.conf.Positional]
+    """Folder of an agent or of a training run, or a shipped agent's name."""
+    out: Path
+    """Folder of the recording."""
+    episodes: int = 20
+    """Episodes to record, all of them to their end."""
+    seed: int = 0
+    """Seed of the first episode; the others follow. 0..9999 are kept for evaluation."""
+    sites: list[str] | None = None
+    """Activations to keep, * and ? as in a shell, or none; default: small nonlinear ones."""
+    env: str | None = None
+    """Another environment than the agent's own: a name of ours or gym:ID."""
+    env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Setting of the environment, key=value; may be repeated."""
+    act: Literal["greedy", "sample"] | None = None
+    """Default is the agent's own mode."""
+    weights: str | None = None
+    """Other weights of the same folder: initial or checkpoints/NAME."""
+    workers: int | None = None
+    """Processes, 0 for this one; bytes do not depend on it. Default: one a core where it pays."""
+    shard_episodes: int = 8
+    """Episodes written at a time; a killed recorder loses at most one shard per process."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``policyscope record``."""
+    args = tyro.cli(Args, args=list(argv), prog="policyscope record", description=EXAMPLES)
+    if args.workers is not None and args.workers < 0:
+        raise PolicyscopeError(f"--workers must be 0 or more, got {args.workers}")
+    from rich.console import Console
+
+    from policyscope.agents.store import load_agent
+    from policyscope.cli.environment import choose_env
+    from policyscope.recordings.plan import check_folder, make_plan
+    from policyscope.recordings.show import show_recording
+
+    agent = load_agent(args.agent, args.weights)
+    spec = choose_env(agent, args.env, args.env_set)
+    sites = [] if args.sites == ["none"] else args.sites
+    plan = make_plan(
+        agent, spec, args.episodes, args.seed, sites,
+        act=args.act, shard_episodes=args.shard_episodes,
+    )  # fmt: skip
+    check_folder(args.out, plan)
+    _record(agent, plan, args, Console(stderr=True, highlight=False), shlex.join(argv))
+    show_recording(args.out, Console(highlight=False))
+    return 0
+
+
+def _record(agent: "Agent", plan: "Plan", args: Args, console: "Console", line: str) -> None:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from policyscope.recordings.record import record_plan
+
+    workers = _announce(agent, plan, args.workers, console)
+    columns = (
+        TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("shards", total=plan.shards)
+        record_plan(
+            agent,
+            plan,
+            args.out,
+            workers=workers,
+            progress=lambda done, _: bar.update(task, completed=done),
+            command=f"policyscope record {line}",
+        )
+
+
+def _announce(agent: "Agent", plan: "Plan", asked: int | None, console: "Console") -> int:
+    """Print the budget and choose the number of workers."""
+    from policyscope.recordings.budget import estimate
+    from policyscope.recordings.show import size_text
+
+    budget = estimate(agent, plan)
+    cores = min(os.cpu_count() or 1, plan.shards)
+    workers = asked if asked is not None else (cores if budget.seconds > LONG else 0)
+    about = "about" if budget.whole else "at least"
+    where = f"{workers} worker{'s' * (workers > 1)}" if workers else "this process"
+    console.print(
+        f"{plan.episodes} episodes in {plan.shards} shards, {len(plan.sites)} sites, acting "
+        f"{plan.act}: {about} {budget.steps} steps, {size_text(budget.bytes)} before compression, "
+        f"{budget.seconds_with(workers):.0f} s in {where}"
+    )
+    return workers

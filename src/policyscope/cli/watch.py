@@ -1,0 +1,78 @@
+"""``policyscope watch``: write videos of an agent with its action values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import tyro
+
+from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
+
+EXAMPLES = """Write mp4 videos of an agent: the scene before each step beside its action values.
+
+examples:
+  policyscope watch highway-ego-attention --episodes 3 --seed 0 --out videos
+  policyscope watch runs/fast-0 --weights initial --out videos/untrained
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ``policyscope watch``."""
+
+    agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")]
+    """Folder of an agent or of a training run, or a shipped agent's name."""
+    out: Path
+    """Folder for the videos, one an episode; those of the same seeds are replaced."""
+    episodes: int = 3
+    """Episodes to show."""
+    seed: int = 0
+    """Seed of the first episode; the others follow."""
+    env: str | None = None
+    """Another environment than the agent's own: a name of ours or gym:ID."""
+    env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Setting of the environment, key=value; may be repeated."""
+    act: str | None = None
+    """greedy or sample; default is the agent's own mode."""
+    weights: str | None = None
+    """Other weights of the same folder: initial or checkpoints/NAME."""
+    size: int = 480
+    """Side of the scene in pixels."""
+    fps: float = 2
+    """Decisions shown per second."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``policyscope watch``."""
+    args = tyro.cli(Args, args=list(argv), prog="policyscope watch", description=EXAMPLES)
+    if args.fps <= 0 or not 32 <= args.size <= 4096:
+        raise PolicyscopeError("--fps must be positive and --size between 32 and 4096")
+    if find_spec("av") is None:
+        raise MissingPart("av", "video")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadFile(args.out, f"cannot be made: {error.strerror}") from None
+    from rich.console import Console
+
+    from policyscope.agents.store import load_agent
+    from policyscope.cli.environment import choose_env
+    from policyscope.recordings.record import record
+    from policyscope.recordings.video import write_video
+
+    console = Console(highlight=False, soft_wrap=True)
+    agent = load_agent(args.agent, args.weights)
+    env = choose_env(agent, args.env, args.env_set)
+    with TemporaryDirectory() as folder:
+        recording = record(
+            agent, env, args.episodes, args.seed, (), Path(folder) / "recording", act=args.act
+        )
+        for row in recording.episodes.to_dict("records"):
+            path = args.out / f"seed_{row['seed']:05}.mp4"
+            write_video(recording, int(row["episode"]), path, size=args.size, fps=args.fps)
+            told = f"{row['steps']} steps, return {row['return']:.2f}, {row['outcome']}"
+            console.print(f"{path}: {told}, {recording.act}", markup=False)
+    return 0

@@ -1,0 +1,87 @@
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def measure():
+    spec = importlib.util.spec_from_file_location("measure", BENCHMARKS / "measure.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_functions_take_turns(measure):
+    calls = []
+    functions = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    medians = measure.interleave(functions, repeats=4, warmup=1)
+    assert "".join(calls) == "ab" + "abba" * 2
+    assert set(medians) == {"a", "b"}
+    assert all(value >= 0 for value in medians.values())
+
+
+@pytest.mark.parametrize(
+    ("ours", "peer", "better", "goal_on", "goal", "ratio", "met"),
+    [
+        (2.0, 6.0, "lower", "ratio", 2, 3.0, True),
+        (6.0, 2.0, "lower", "ratio", 1, 0.3333, False),
+        (6.0, 2.0, "higher", "ratio", 2, 3.0, True),
+        (5.0, 20.0, "lower", "ours", 10, 4.0, True),
+        (15.0, 20.0, "lower", "ours", 10, 1.333, False),
+        (15.0, 20.0, "higher", "ours", 10, 0.75, True),
+        (-1.0, 20.0, "lower", "ours", 10, None, True),
+        (5.0, None, "lower", "ratio", 2, None, False),
+    ],
+)
+def test_ratio_and_goal(measure, capsys, ours, peer, better, goal_on, goal, ratio, met):
+    line = measure.report("x", ours, peer, goal=goal, goal_on=goal_on, better=better, unit="s", n=3)
+    assert json.loads(capsys.readouterr().out) == line
+    assert line["ratio"] == ratio
+    assert measure.met(line) is met
+
+
+GOOD = """
+print("noise")
+print('{"name": "speed", "ours": 4.0, "peer": 2.0, "ratio": 2.0, "goal": 3.0, '
+      '"better": "higher", "unit": "a|b", "n": 5}')
+"""
+
+
+def run_all(folder, *words):
+    command = [sys.executable, BENCHMARKS / "run_all.py", "--folder", folder]
+    command += ["--out", folder / "RESULTS.md", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    report = folder / "RESULTS.md"
+    return done, report.read_text() if report.exists() else ""
+
+
+def test_results_hold_a_table_for_each_script_and_the_error_of_a_broken_one(tmp_path):
+    (tmp_path / "good.py").write_text(GOOD)
+    (tmp_path / "broken.py").write_text(GOOD + "raise ValueError('out of luck')\n")
+    (tmp_path / "empty.py").write_text("")
+    (tmp_path / "measure.py").write_text("raise SystemExit(3)")
+    done, text = run_all(tmp_path)
+    assert done.returncode == 1
+    row = "| speed | 4 | 2 | 2 | ratio >= 3.0 | NO | a\\|b | 5 |"
+    assert text.count(row.replace("3.0", "3")) == 2
+    assert "FAILED: exit code 1: ValueError: out of luck" in text
+    assert "FAILED: printed no figure" in text
+    assert "## measure" not in text
+    assert " cores, " in text
+
+
+def test_chosen_scripts_only(tmp_path):
+    (tmp_path / "good.py").write_text(GOOD)
+    (tmp_path / "broken.py").write_text("raise ValueError\n")
+    done, text = run_all(tmp_path, "good")
+    assert done.returncode == 0
+    assert "## broken" not in text
+    done, _ = run_all(tmp_path, "god")
+    assert done.returncode == 2
+    assert "no such benchmark: god; valid: broken, good" in done.stderr
