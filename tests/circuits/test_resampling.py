@@ -75,7 +75,9 @@ def test_partial_correlation_is_that_of_the_residuals():
     xy, xz, yz = (np.corrcoef(a, b)[0, 1] for a, b in ((x, y), (x, z), (y, z)))
     left, right = (v - np.polyval(np.polyfit(z, v, 1), z) for v in (x, y))
     expected = np.corrcoef(left, right)[0, 1]
-    assert resampling.partial(*(np.array([r]) for r in (xy, xz, yz))) == pytest.approx(expected, abs=1e-10)
+    assert resampling.partial(*(np.array([r]) for r in (xy, xz, yz))) == pytest.approx(
+        expected, abs=1e-10
+    )
     assert xy > 0.4
     assert abs(expected) < 0.05
 

@@ -34,7 +34,7 @@ def test_records_with_default_sites_and_prints_the_budget(saved, tmp_path, capsy
     out = tmp_path / "rec"
     assert main(["record", str(saved), "--episodes", "5", "--seed", "7", "--out", str(out)]) == 0
     printed = capsys.readouterr()
-    assert "5 episodes in 1 shards" in printed.err
+    assert "5 episodes, shards: 1, sites: 8, acting greedy: about" in printed.err
     assert "before compression" in printed.err
     assert "seeds 7 to 11" in printed.out
     assert "FASTER" in printed.out

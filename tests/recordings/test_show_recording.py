@@ -44,8 +44,10 @@ def test_an_episode_with_two_outcomes_counts_for_both(recording):
 
 
 def test_the_text_holds_the_figures(recording):
-    text = repr(recording)
+    text = str(recording)
     assert text == recording_text(recording)
+    steps = recording.episodes["steps"].sum()
+    assert repr(recording).endswith(f"highway/intersection, 10 episodes, {steps} steps, greedy>")
     assert re.search(r"episodes +10, seeds 3 to 12\n", text)
     assert re.search(rf"steps +{recording.episodes['steps'].sum()}\n", text)
     assert re.search(r"environment +highway/intersection \(duration=6\)", text)
@@ -77,7 +79,7 @@ def test_an_unfinished_recording_says_so(recorded, tmp_path):
     assert "SLOWER" in target.getvalue()
     shutil.rmtree(tmp_path / "rec/shards")
     empty = open_recording(tmp_path / "rec", partial=True)
-    assert "0 of 10 episodes" in repr(empty)
+    assert "0 of 10 episodes" in str(empty)
     assert "<video" not in empty._repr_html_()
 
 

@@ -146,4 +146,4 @@ def test_bad_targets_and_rates(recording, tmp_path):
     with pytest.raises(PolicyscopeError, match="must be positive"):
         video_bytes(recording, 0, size=SIZE, fps=0)
     with pytest.raises(PolicyscopeError, match="no frame"):
-        encode([], io.BytesIO(), 2)
+        encode([], 2)

@@ -21,7 +21,7 @@ def absent_mass(pattern: Float[np.ndarray, "R K V"], shown: Bool[np.ndarray, "R 
         shown: rows that show the ego or another vehicle.
     """
     mass = np.where(shown[:, None], 0.0, pattern).sum(-1)
-    return Check.at_most("attention on absent rows", mass.max(), ABSENT_MASS, mass.size)
+    return Check.at_most("attention on absent rows", float(mass.max()), ABSENT_MASS, mass.size)
 
 
 def gap(name: str, ours: np.ndarray, theirs: np.ndarray, bound: float) -> Check:
@@ -32,13 +32,13 @@ def gap(name: str, ours: np.ndarray, theirs: np.ndarray, bound: float) -> Check:
     """
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     largest = (np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))).max()
-    return Check.at_most(name, largest, bound, len(ours))
+    return Check.at_most(name, float(largest), bound, len(ours))
 
 
 def greedy_actions(action: np.ndarray, q: Float[np.ndarray, "R A"]) -> Check:
     """Share of recorded actions that are the best of the recorded action values."""
     same = action == q.argmax(-1)
-    return Check.at_least("actions are the best by the recorded values", same.mean(), 1.0, len(q))
+    return Check.at_least("actions are the best by the recorded values", float(same.mean()), 1.0, len(q))
 
 
 def row_positions(
@@ -63,7 +63,7 @@ def row_positions(
         spread = [(place[known, i], seen[known, i]) for i in (0, 1)]
         if known.sum() >= 10 and all(a.std() > 0 and b.std() > 0 for a, b in spread):
             r = min(abs(np.corrcoef(a, b)[0, 1]) for a, b in spread)
-            found.append((r, int(known.sum())))
+            found.append((float(r), int(known.sum())))
     if not found:
         return None
     best, n = max(found)

@@ -73,6 +73,7 @@ def relations(entities: pd.DataFrame, horizon: float = 3.0) -> pd.DataFrame:
         the same identity, NaN where it was not in the scene then.
     """
     table = entities.sort_values(["episode", "identity", "step"], kind="stable")
+    table = table.astype(dict.fromkeys(("x", "y", "heading", "speed"), float))
     same = (table["episode"].diff() == 0) & (table["identity"].diff() == 0)
     follows = same & (table["step"].diff() == 1)
     turned = pd.Series(wrap(table["heading"].diff().to_numpy()), table.index).where(follows)

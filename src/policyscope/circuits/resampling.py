@@ -134,7 +134,7 @@ def band(draws: Float[np.ndarray, "B ..."], level: float, episodes: int) -> Band
 
     Reference: Field & Welsh 2007 (bootstrap of clusters).
     """
-    estimate, resampled = draws[0], draws[1:]
+    estimate, resampled = np.asarray(draws[0]), draws[1:]
     known = ~np.isnan(resampled)
     enough = (known.mean(0) >= 0.9) & ~np.isnan(estimate) & (episodes >= MIN_EPISODES)
     tail = (1 - level) / 2

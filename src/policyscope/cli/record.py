@@ -123,8 +123,9 @@ def _announce(agent: "Agent", plan: "Plan", asked: int | None, console: "Console
     about = "about" if budget.whole else "at least"
     where = f"{workers} worker{'s' * (workers > 1)}" if workers else "this process"
     console.print(
-        f"{plan.episodes} episodes in {plan.shards} shards, {len(plan.sites)} sites, acting "
+        f"{plan.episodes} episodes, shards: {plan.shards}, sites: {len(plan.sites)}, acting "
         f"{plan.act}: {about} {budget.steps} steps, {size_text(budget.bytes)} before compression, "
-        f"{budget.seconds_with(workers):.0f} s in {where}"
+        f"{budget.seconds_with(workers):.0f} s in {where}",
+        soft_wrap=True,
     )
     return workers

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from policyscope.core.errors import BadFile
 from policyscope.panel.bundle import script, static_folder
-from policyscope.panel.page_data import PageData, page_data
+from policyscope.panel.page_data import page_data
+from policyscope.panel.schema import PageData
 from policyscope.recordings.read import Recording
 
 MOST_EPISODES = 100

@@ -11,7 +11,7 @@ from typing import Any
 from policyscope.core.errors import PolicyscopeError
 
 LOOPBACK = "127.0.0.1"
-_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_NAMES = ("127.0.0.1", "localhost")
 
 
 class PageServer:

@@ -195,6 +195,10 @@ class Recording:
         return self._shards[int(line["shard"])], line
 
     def __repr__(self) -> str:
+        totals = f"{len(self)} episodes, {int(self.episodes['steps'].sum())} steps"
+        return f"<Recording {self.path}: {self.env.id}, {totals}, {self.act}>"
+
+    def __str__(self) -> str:
         from policyscope.recordings.show import recording_text
 
         return recording_text(self)

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -45,9 +45,7 @@ def write_video(
 
 def video_bytes(recording: Recording, episode: int, *, size: int = 480, fps: float = 2) -> bytes:
     """An episode as the bytes of an mp4 file; see ``write_video``."""
-    buffer = io.BytesIO()
-    encode(episode_frames(recording, episode, size), buffer, fps)
-    return buffer.getvalue()
+    return encode(episode_frames(recording, episode, size), fps)
 
 
 def episode_frames(recording: Recording, episode: int, size: int) -> Iterator[np.ndarray]:
@@ -98,7 +96,7 @@ def replay(recording: Recording, episode: int, size: int) -> Iterator[np.ndarray
             _prove(np.array_equal(seen, obs[t]), recording, episode, t, "observation")
             yield stepper.call(0, "render", size)
             step = stepper.step([action])
-            _prove(step.reward[0] == rewards[t], recording, episode, t, "reward")
+            _prove(bool(step.reward[0] == rewards[t]), recording, episode, t, "reward")
             end = [step.terminated[0], step.truncated[0]]
             _prove(np.array_equal(end, ends[t]), recording, episode, t, "end")
             seen = step.obs[0]
@@ -115,12 +113,11 @@ def _prove(equal: bool, recording: Recording, episode: int, step: int, what: str
         )
 
 
-def encode(frames: Iterable[np.ndarray], target: IO[bytes] | str, fps: float) -> None:
+def encode(frames: Iterable[np.ndarray], fps: float) -> bytes:
     """Encode frames as mp4 (H.264).
 
     Args:
         frames: (height, width, 3) uint8 each, sides even and equal.
-        target: file name or open binary file.
         fps: frames per second.
 
     Raises:
@@ -129,7 +126,8 @@ def encode(frames: Iterable[np.ndarray], target: IO[bytes] | str, fps: float) ->
     av = _av()
     if fps <= 0:
         raise PolicyscopeError(f"frames per second must be positive, got {fps}")
-    with av.open(target, "w", format="mp4") as container:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
         stream: Any = None
         for frame in frames:
             if stream is None:
@@ -140,6 +138,7 @@ def encode(frames: Iterable[np.ndarray], target: IO[bytes] | str, fps: float) ->
         if stream is None:
             raise PolicyscopeError("there is no frame to encode")
         container.mux(stream.encode(None))
+    return buffer.getvalue()
 
 
 def _av() -> Any:

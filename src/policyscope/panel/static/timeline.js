@@ -5,6 +5,7 @@ import { actionChanges, ending, steps } from "./episode.js";
 import { axis, barPlot, lane, linePlot } from "./lanes.js";
 import { actionColour, actionDash, shortNames } from "./palette.js";
 
+const MANY_STEPS = 40;
 const NEUTRAL = () => ({ colour: "var(--ink-2)", dash: "none" });
 const ACTION = (i) => ({ colour: actionColour(i), dash: actionDash(i) });
 
@@ -45,7 +46,7 @@ function fillBars(rows, values, taken, range) {
 function actionStrip(episode, actions) {
   const short = shortNames(actions);
   const changes = new Set(actionChanges(episode));
-  const wide = steps(episode) <= 40;
+  const wide = steps(episode) <= MANY_STEPS;
   return el("div", { class: "cells" }, ...episode.action.map((action, t) =>
     el("span", {
       class: `cell${changes.has(t) ? " change" : ""}${episode.forced.includes(t) ? " forced" : ""}`,
@@ -57,10 +58,12 @@ function actionStrip(episode, actions) {
 function eventMarks(episode) {
   const count = steps(episode);
   const plot = el("div", {});
+  const many = count > MANY_STEPS;
   for (const t of actionChanges(episode)) {
     plot.append(el("span", {
-      class: "event", style: `left:${(t / count) * 100}%`, title: `action changes at step ${t}`,
-    }, "\u25be"));
+      class: `event${many ? " thin" : ""}`, style: `left:${(t / count) * 100}%`,
+      title: `action changes at step ${t}`,
+    }, many ? "" : "\u25be"));
   }
   const end = ending(episode);
   plot.append(el("span", { class: "event end", title: `${end.text} after the last step` }, end.mark));
