@@ -186,8 +186,9 @@ def test_action_changes_carry_values_margin_and_outcome(planted, agents):
     recording = planted(agents["random"](scale=3.0, seed=5), episodes=6)
     data = explain(recording, QUICK).data
     action, episode = recording.columns["action"], recording.columns["episode"]
+    pairs = range(1, len(action))
     expected = [
-        i for i in range(1, len(action)) if action[i] != action[i - 1] and episode[i] == episode[i - 1]
+        i for i in pairs if action[i] != action[i - 1] and episode[i] == episode[i - 1]
     ]  # fmt: skip
     assert len(expected) > 3
     assert data["change_decision"].values.tolist() == expected

@@ -150,12 +150,10 @@ def test_pre_and_post_activation(setting):
     agent, obs, _, layers = setting
     net, x, absent = double(agent, obs)
     with torch.no_grad():
-        before = torch.cat([
-            net.ego_embedding.layers[1](net.ego_embedding.relus[0](net.ego_embedding.layers[0](x[:, :1]))),
-            net.others_embedding.layers[1](
-                net.others_embedding.relus[0](net.others_embedding.layers[0](x[:, 1:]))
-            ),
-        ], dim=1)  # fmt: skip
+        embeddings = ((net.ego_embedding, x[:, :1]), (net.others_embedding, x[:, 1:]))
+        before = torch.cat(
+            [e.layers[1](e.relus[0](e.layers[0](rows))) for e, rows in embeddings], dim=1
+        )
         weights = head_weights(net.attention_layer)
         after = embed_rows(net, x)
         assert torch.equal(after, before.clamp(min=0))

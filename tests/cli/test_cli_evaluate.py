@@ -48,7 +48,7 @@ def as_json(capsys, *argv):
 
 def test_json_alone_is_put_out_and_has_the_stated_form(folder, capsys):
     values = as_json(
-        capsys, folder, "--episodes", "12", "--baselines", "random,untrained,constant:FASTER"
+        capsys, folder, "--episodes", "8", "--baselines", "random,untrained,constant:FASTER"
     )
     assert set(values) == {
         "agent", "baselines", "paired", "n", "seeds", "env", "unit", "level",
@@ -67,8 +67,8 @@ def test_json_alone_is_put_out_and_has_the_stated_form(folder, capsys):
     assert set(values["paired"]["random"]) == {
         "difference", "p", "n", "minimum_detectable_effect",
     }  # fmt: skip
-    assert values["n"] == values["paired"]["random"]["n"] == 12
-    assert values["seeds"] == [0, 11]
+    assert values["n"] == values["paired"]["random"]["n"] == 8
+    assert values["seeds"] == [0, 7]
     assert values["env"]["options"] == {"duration": 6}
     assert values["env"]["versions"]["highway-env"]
 
@@ -132,7 +132,7 @@ def test_mistakes_are_one_line_and_exit_code_2(folder, capsys, argv, said):
     assert said in err
 
 
-EPISODES = 80
+EPISODES = 60
 
 
 def start(folder, cache, workers):
@@ -150,28 +150,30 @@ def entries(cache: Path):
     return {p: p.stat().st_mtime_ns for p in cache.rglob("*.json")}
 
 
-# Measured: 17 s and 33 s, on two cores under a load of 7.
+# Measured: 17 s and 33 s, both on two cores under a load of 7.
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_exits_130_and_the_next_run_goes_on(folder, cache, workers, capsys):
-    process = start(folder, cache, workers)
-    deadline = time.monotonic() + 40
-    while not entries(cache):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    with start(folder, cache, workers) as process:
+        try:
+            while not entries(cache):
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert out == ""
     assert err == "interrupted; what was finished is kept\n"
     kept = entries(cache)
-    assert 1 <= len(kept) < 4
+    assert 1 <= len(kept) < 3
 
     argv = [folder, "--episodes", str(EPISODES), "--baselines", "none"]
     resumed = as_json(capsys, *argv)
     after = entries(cache)
-    assert len(after) == 4
+    assert len(after) == 3
     assert all(after[path] == written for path, written in kept.items())
     whole = as_json(capsys, *argv, "--no-cache")
     assert whole == resumed

@@ -34,7 +34,7 @@ def test_records_with_default_sites_and_prints_the_budget(saved, tmp_path, capsy
     out = tmp_path / "rec"
     assert main(["record", str(saved), "--episodes", "5", "--seed", "7", "--out", str(out)]) == 0
     printed = capsys.readouterr()
-    assert "5 episodes, shards: 1, sites: 8, acting greedy: about" in printed.err
+    assert "5 episodes, shards: 1, sites: 7, acting greedy: about" in printed.err
     assert "before compression" in printed.err
     assert "seeds 7 to 11" in printed.out
     assert "FASTER" in printed.out
@@ -57,7 +57,9 @@ def test_flags_reach_the_recording(saved, tmp_path):
     assert not [s for s in rec.sites if s.startswith("ego_embedding")]
     assert (rec.plan.shards, rec.episodes["steps"].max()) == (2, 2)
     bare = tmp_path / "bare"
-    assert main(["record", str(saved), "--out", str(bare), "--episodes", "1", "--sites", "none"]) == 0
+    assert (
+        main(["record", str(saved), "--out", str(bare), "--episodes", "1", "--sites", "none"]) == 0
+    )
     assert open_recording(bare).sites == {}
 
 

@@ -62,7 +62,7 @@ def test_snapshots_go_on_as_the_episode_did():
 
 
 @pytest.mark.slow  # 70 s: 200 episodes, each gone on with four times
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_many_snapshots_go_on_as_the_episode_did():
     round_trips(200, 1)
 

@@ -156,7 +156,7 @@ def test_summary_has_intervals_and_counts_double_outcomes_twice(recording):
     wilsons = wilson(2, 3)
     assert rates["crashed"].low == pytest.approx(wilsons.low, abs=1e-5)
     assert rates["crashed"].high == pytest.approx(wilsons.high, abs=1e-5)
-    mean = bootstrap_mean(table["return"], seed=0)
+    mean = bootstrap_mean(table["return"].to_numpy(), seed=0)
     assert summary.mean_return.value == pytest.approx(table["return"].mean(), abs=1e-5)
     assert summary.mean_return.low == pytest.approx(mean.low, abs=1e-5)
     alone = summarise(table[:1]).mean_return

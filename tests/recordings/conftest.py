@@ -18,7 +18,7 @@ ARGUMENTS = {"embedding": [16, 16], "width": 16, "heads": 4, "decoder": [16]}
 
 
 def make_agent(seed: int = 0) -> Agent:
-    """A random network whose mean Q-values are levelled, so that it takes every action somewhere."""
+    """A random network with its mean Q-values levelled, so that it takes every action."""
     torch.manual_seed(seed)
     spec = versioned(EnvSpec("highway/intersection", {"duration": 6}))
     stepper = make(spec, 4)

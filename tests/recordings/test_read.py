@@ -101,7 +101,9 @@ def test_another_schema_names_both_versions(copied):
     path = copied / "recording.json"
     for schema, mend in ((2, "update policyscope"), (0, "record it again"), (None, "record it")):
         path.write_text(json.dumps({**json.loads(path.read_text()), "schema": schema}))
-        with pytest.raises(BadFile, match=rf"recording schema {schema}, this version reads 1.*{mend}"):
+        with pytest.raises(
+            BadFile, match=rf"recording schema {schema}, this version reads 1.*{mend}"
+        ):
             open_recording(copied)
 
 

@@ -256,8 +256,8 @@ def test_errors_of_the_plan(agent, tmp_path):
         record(agent, None, 1, 0, None, out, act="sample")
     with pytest.raises(PolicyscopeError, match="act must be greedy or sample"):
         record(agent, None, 1, 0, None, out, act="gready")
+    fewer = EnvSpec("highway/intersection", {"observation.vehicles_count": 9})
     with pytest.raises(PolicyscopeError, match=r"made for obs shape \(15, 7\).*\(9, 7\)"):
-        fewer = EnvSpec("highway/intersection", {"observation.vehicles_count": 9})
         record(agent, fewer, 1, 0, None, out)
     with pytest.raises(PolicyscopeError, match="names no environment"):
         record(Agent(agent.net, agent.network, "q", agent.space), None, 1, 0, None, out)

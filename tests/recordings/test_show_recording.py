@@ -54,7 +54,9 @@ def test_the_text_holds_the_figures(recording):
     for name, count in action_counts(recording).items():
         assert re.search(rf"^{name} +{count} ", text, re.M)
     for name, rate in outcome_rates(recording).items():
-        assert re.search(rf"^{name} +{rate.mean:.3f} +{rate.low:.3f} to {rate.high:.3f}", text, re.M)
+        assert re.search(
+            rf"^{name} +{rate.mean:.3f} +{rate.low:.3f} to {rate.high:.3f}", text, re.M
+        )
     assert re.search(r"^sites/attention_layer\.pattern +4 x 1 x 15$", text, re.M)
 
 
@@ -85,7 +87,13 @@ def test_an_unfinished_recording_says_so(recorded, tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (1_234_567, "1.23 MB"), (5e12, "5e+03 GB")],
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (1_234_567, "1.23 MB"),
+        (5e12, "5e+03 GB"),
+    ],
 )
 def test_sizes_for_people(count, text):
     assert size_text(int(count)) == text

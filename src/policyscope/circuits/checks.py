@@ -25,20 +25,29 @@ def absent_mass(pattern: Float[np.ndarray, "R K V"], shown: Bool[np.ndarray, "R 
 
 
 def gap(name: str, ours: np.ndarray, theirs: np.ndarray, bound: float) -> Check:
-    """Largest difference of two computations of the same quantity.
+    """Largest difference of two computations of the same quantity, in any decision.
 
-    It is relative where the quantity is large: scores of a trained network reach the hundreds,
-    and float32 cannot tell them apart to better than a part in 10 million.
+    It is relative to the largest value of the decision where that exceeds 1: scores of a trained
+    network reach the hundreds, and float32 sums them no better than a part in a million.
+
+    Args:
+        name: of the check.
+        ours: (R, ...) one computation.
+        theirs: (R, ...) the other.
+        bound: what the difference must not exceed.
     """
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
-    largest = (np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))).max()
-    return Check.at_most(name, float(largest), bound, len(ours))
+    difference = np.abs(ours - theirs).reshape(len(ours), -1).max(-1)
+    scale = np.abs(theirs).reshape(len(theirs), -1).max(-1)
+    return Check.at_most(name, float((difference / np.maximum(1.0, scale)).max()), bound, len(ours))
 
 
 def greedy_actions(action: np.ndarray, q: Float[np.ndarray, "R A"]) -> Check:
     """Share of recorded actions that are the best of the recorded action values."""
     same = action == q.argmax(-1)
-    return Check.at_least("actions are the best by the recorded values", float(same.mean()), 1.0, len(q))
+    return Check.at_least(
+        "actions are the best by the recorded values", float(same.mean()), 1.0, len(q)
+    )
 
 
 def row_positions(

@@ -143,18 +143,20 @@ def _over_time(data: Data) -> list[Measure]:
         w, np.where(turning, np.nan, change), group
     )
     slope = _slope(w, moved, change, group)
+    by_moved, by_turn = ranks[:, heads, :heads], ranks[:, heads + 1, :heads]
+    turned_only = partial(by_turn, ranks[:, heads, heads + 1][:, None], by_moved)
     return [
         data.measure(
             "approach.rank", "change of attention with change of distance, same vehicle",
-            CORRELATION, ranks[:, heads, :heads], used,
+            CORRELATION, by_moved, used,
         ),
         data.measure(
             "approach.slope", "change of attention per 10 m of change of distance, same vehicle",
             "attention per 10 m", 10 * slope, used,
         ),
         data.measure(
-            "turn.rank", "change of attention with the size of the heading change, same vehicle",
-            CORRELATION, ranks[:, heads + 1, :heads], used,
+            "turn.rank", "change of attention with the size of the heading change, same vehicle, "
+            "change of distance held", CORRELATION, turned_only, used,
         ),
         data.measure(
             "turn.drop", f"change of attention when a vehicle turns by {data.config.turn:g} rad "

@@ -54,7 +54,7 @@ class Args:
     """Other weights of the same folder: initial or checkpoints/NAME."""
     workers: int | None = None
     """Processes, 0 for this one; bytes do not depend on it. Default: one a core where it pays."""
-    shard_episodes: int = 8
+    shard_episodes: int = 16
     """Episodes written at a time; a killed recorder loses at most one shard per process."""
 
 

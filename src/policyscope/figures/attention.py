@@ -114,7 +114,7 @@ def _verdicts(figure: go.Figure, data: xr.Dataset, places: np.ndarray, mode: str
     figure.add_annotation(
         x=1, y=-0.5, xref="paper", yref="y", xanchor="right", yanchor="top", showarrow=False,
         text="✓ supported  ✗ contradicted  ? undecided<br>↑ more, ↓ less than before training",
-        align="right", yshift=-6, font={"size": 11, "color": ink(mode)["soft"]},
+        align="right", yshift=-20, font={"size": 10.5, "color": ink(mode)["soft"]},
     )  # fmt: skip
 
 

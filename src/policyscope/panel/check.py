@@ -12,7 +12,7 @@ from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.panel.browser import chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 # What the page shows now: label, vehicles, widths of the attention lines, value tracks.
 _LOOK = """() => {
@@ -72,17 +72,17 @@ class Seen:
         return text + "".join(f"; {problem}" for problem in self.problems)
 
 
-def check_page(address: str, screenshot: Path | None = None) -> Seen:
-    """Open a page in a headless browser and go through its first episode.
+def check_page(browser: "Browser", address: str, screenshot: Path | None = None) -> Seen:
+    """Open a page and go through its first episode.
 
     Args:
+        browser: where to open it.
         address: URL, or path of an HTML file.
         screenshot: PNG to write of the middle of the episode, 1280 x 800.
 
     Raises:
-        MissingPart: playwright is not installed.
         BadFile: no such file.
-        PolicyscopeError: no Chromium, or the page does not open.
+        PolicyscopeError: the page does not open.
     """
     url = address
     if "://" not in address:
@@ -90,13 +90,15 @@ def check_page(address: str, screenshot: Path | None = None) -> Seen:
         if not path.is_file():
             raise BadFile(address, "no such page", "make it with: policyscope export REC")
         url = path.as_uri()
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    try:
         seen = Seen()
         _listen(page, url, seen)
         _open(page, url)
         if not seen.problems:
             _walk(page, seen, screenshot)
+    finally:
+        page.close()
     return seen
 
 
@@ -157,7 +159,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Check a page; 0 if all is there, 1 if something is missing, 2 if it cannot be opened."""
     args = tyro.cli(Args, args=argv, prog="python -m policyscope.panel.check")
     try:
-        seen = check_page(args.page, args.screenshot)
+        with chromium() as browser:
+            seen = check_page(browser, args.page, args.screenshot)
     except PolicyscopeError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

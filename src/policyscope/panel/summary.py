@@ -57,8 +57,8 @@ def summarise(episodes: pd.DataFrame) -> Summary:
     rates = [_estimate(str(name), wilson(int(k), count)) for name, k in tally.items()]
     return Summary(
         episodes=count,
-        mean_return=_estimate("mean return", bootstrap_mean(episodes["return"], seed=0)),
-        mean_steps=_estimate("mean steps", bootstrap_mean(episodes["steps"], seed=0)),
+        mean_return=_estimate("mean return", bootstrap_mean(episodes["return"].to_numpy(), seed=0)),
+        mean_steps=_estimate("mean steps", bootstrap_mean(episodes["steps"].to_numpy(), seed=0)),
         outcomes=rates,
     )
 

@@ -23,8 +23,9 @@ from policyscope.envs.stepper import Space, Start
 
 SCHEMA = 1
 LANES = 8
-SHARD_EPISODES = 8
+SHARD_EPISODES = 16
 LARGEST_DEFAULT_SITE = 256
+_REPEATED = ("Linear", "Conv2d", "Identity", "Scores")
 _OPTIONAL = ("agent", "shards", "episodes.parquet")
 
 
@@ -82,13 +83,13 @@ class Plan:
 def default_sites(agent: Agent) -> list[str]:
     """Sites worth keeping when none are named: small nonlinearities, attention and residual sums.
 
-    Linear layers are left out, as they follow from the sites before them, and so is everything
-    above 256 units.
+    Left out is what follows from the sites before it (linear layers) or comes again in the one
+    after it (scores before the mask), and everything above 256 units.
     """
     return [
         name
         for name, site in agent.sites().items()
-        if site.kind not in ("Linear", "Identity", "Conv2d") and site.size <= LARGEST_DEFAULT_SITE
+        if site.kind not in _REPEATED and site.size <= LARGEST_DEFAULT_SITE
     ]
 
 

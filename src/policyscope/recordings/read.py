@@ -82,7 +82,7 @@ class Recording:
     def _episodes(self, numbers: list[int]) -> pd.DataFrame:
         path = self.path / "episodes.parquet"
         expected = sum(len(shard.episode_numbers) for shard in self._shards.values())
-        table = read_table(path) if path.is_file() else None
+        table = read_table(path).to_pandas() if path.is_file() else None
         if table is None or len(table) != expected:
             table = rebuild_episodes(self.path, numbers)
         return table

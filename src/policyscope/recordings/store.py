@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -122,14 +123,19 @@ class ShardReader:
         return position, slice(int(line["row"]), int(line["row"] + line["steps"]))
 
     @cached_property
+    def episode_table(self) -> pa.Table:
+        """One line for each episode of the shard, as it is on disk."""
+        return self._guard(read_table, self.folder / "episodes.parquet")
+
+    @cached_property
     def episodes(self) -> pd.DataFrame:
         """One line for each episode of the shard."""
-        return self._guard(read_table, self.folder / "episodes.parquet")
+        return self.episode_table.to_pandas()
 
     @cached_property
     def entities(self) -> pd.DataFrame:
         """Entities of all rows of the shard."""
-        return self._guard(read_table, self.folder / "entities.parquet")
+        return self._guard(read_table, self.folder / "entities.parquet").to_pandas()
 
     def _guard(self, read: Any, *arguments: Any) -> Any:
         try:
@@ -152,14 +158,14 @@ def _shard_json(folder: Path) -> dict[str, Any]:
     return values
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pa.Table:
     """A parquet table.
 
     Raises:
         BadFile: it is missing or damaged.
     """
     try:
-        return pq.read_table(path).to_pandas()
+        return pq.read_table(path, use_threads=False)
     except FileNotFoundError:
         raise BadFile(path, "no such table") from None
     except (OSError, pa.ArrowException) as error:
@@ -174,14 +180,11 @@ def rebuild_episodes(recording: Path, numbers: list[int]) -> pd.DataFrame:
         recording: folder of the recording.
         numbers: shards to gather.
     """
-    tables = [ShardReader(shard_folder(recording, n)).episodes for n in numbers]
-    empty = pa.schema(list(EPISODE_COLUMNS.items())).empty_table().to_pandas()
-    table = pd.concat(tables, ignore_index=True) if tables else empty
+    schema = pa.schema(list(EPISODE_COLUMNS.items()))
+    tables = [ShardReader(shard_folder(recording, n)).episode_table for n in numbers]
+    table = pa.concat_tables([schema.empty_table(), *tables])
     beside = recording / ".episodes.parquet.part"
-    try:
-        schema = pa.schema(list(EPISODE_COLUMNS.items()))
-        _write_table(beside, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
+    with suppress(PermissionError):  # a recording on a read-only disk can still be read
+        _write_table(beside, table)
         beside.replace(recording / "episodes.parquet")
-    except PermissionError:
-        return table  # a recording on a read-only disk can still be read
-    return table
+    return table.to_pandas()
