@@ -54,7 +54,7 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
 
 
 def _claims(figure: go.Figure, data: xr.Dataset, mode: str) -> None:
-    names, heads = data["claim"].values, data["head"].values
+    names, heads = data["claim"].values, data["head"].values.tolist()
     places = np.arange(len(names))[::-1].astype(float)
     rows = [_row(data, c) for c in names]
     for i, head in enumerate(heads):
@@ -91,12 +91,12 @@ def _claims(figure: go.Figure, data: xr.Dataset, mode: str) -> None:
 
 
 def _verdicts(figure: go.Figure, data: xr.Dataset, places: np.ndarray, mode: str) -> None:
-    heads = data["head"].values
+    heads = data["head"].values.tolist()
     width = (1 - _VERDICTS) / len(heads)
     common = {"xref": "paper", "showarrow": False, "xanchor": "center"}
     for i, head in enumerate(heads):
         x = _VERDICTS + width * (i + 0.5)
-        colour = head_colour(int(head))
+        colour = head_colour(head)
         figure.add_annotation(
             x=x, y=1, yref="paper", yanchor="bottom", text=f"<b>head {head}</b>",
             font={"size": 12, "color": colour}, **common,
@@ -131,7 +131,8 @@ def _oriented(row: xr.Dataset, quantity: int, head: int) -> tuple[float, float, 
 
 def _interval(row: xr.Dataset, quantity: int, head: int) -> str:
     estimate, low, high = (float(row[k][quantity, head]) for k in ("estimate", "low", "high"))
-    return f"{estimate:+.3g} [{low:+.3g}, {high:+.3g}]"
+    ends = f" [{low:+.3g}, {high:+.3g}]" if np.isfinite(low) else ""
+    return f"{estimate:+.3g}{ends}"
 
 
 def _reach(data: xr.Dataset) -> float:
@@ -152,7 +153,7 @@ def _marks(
     filled: bool,
     hover: list[str],
 ) -> go.Scatter:
-    colour = head_colour(int(head))
+    colour = head_colour(head)
     bars = {"array": ends[1] - x, "arrayminus": x - ends[0], "symmetric": False, "type": "data",
             "thickness": 2.2 if filled else 1, "width": 0,
             "color": colour if filled else faint(colour, 0.45)}  # fmt: skip
@@ -171,8 +172,8 @@ def _marks(
 
 def _lines(figure: go.Figure, data: xr.Dataset, relation: str, column: int) -> None:
     x = data[f"{relation}_bin"].values
-    for i, head in enumerate(data["head"].values):
-        colour = head_colour(int(head))
+    for i, head in enumerate(data["head"].values.tolist()):
+        colour = head_colour(head)
         for w, weights in reversed(list(enumerate(data["weights"].values))):
             mean, low, high = (
                 data[f"{relation}_{k}"].values[w, i] for k in ("mean", "low", "high")
@@ -214,7 +215,7 @@ def _dots(
     labels: tuple[str, ...] = (),
 ) -> None:
     rows = data.sel(measure=measures)
-    heads = data["head"].values
+    heads = data["head"].values.tolist()
     single = len(measures) == 1
     for i, head in enumerate(heads):
         base = np.arange(len(measures))[::-1].astype(float)
@@ -236,8 +237,8 @@ def _dots(
 
 
 def _legend(figure: go.Figure, data: xr.Dataset) -> None:
-    for head in data["head"].values:
-        colour = head_colour(int(head))
+    for head in data["head"].values.tolist():
+        colour = head_colour(head)
         figure.add_scatter(
             x=[None], y=[None], mode="lines+markers", name=f"head {head}",
             legendgroup=f"head {head}", line={"color": colour, "width": 3},
