@@ -89,8 +89,13 @@ def test_names_that_stand_for_nothing(recording):
         recording.rows(["obs"], [1, 11])
 
 
-def test_a_lost_table_is_built_again_from_the_shards(copied, recorded):
-    (copied / "episodes.parquet").unlink()
+@pytest.mark.parametrize("harm", ["lost", "half"])
+def test_a_lost_table_is_built_again_from_the_shards(copied, recorded, harm):
+    table = copied / "episodes.parquet"
+    half = table.read_bytes()[:500]
+    table.unlink()
+    if harm == "half":
+        table.write_bytes(half)
     assert open_recording(copied).episodes.equals(open_recording(recorded).episodes)
     assert (copied / "episodes.parquet").read_bytes() == (
         recorded / "episodes.parquet"

@@ -34,7 +34,7 @@ NO_INITIAL = (
     "the run's own initial weights are unknown, so nothing here tells what training brought about"
 )
 RECOMPUTED = (
-    "the recording holds no {sites}: attention was computed again, one forward pass of the "
+    "the recording holds no {site}: the attention was computed again, one forward pass of the "
     "recorded agent for each recorded observation"
 )
 
@@ -110,13 +110,12 @@ def analyse(
     if agent is not None and agent.initial is not None:
         twin = agent.with_weights(agent.initial)
         before = _numpy(attention_forward(twin, obs))
-        found += _identities(twin, obs, before, "initial weights")
+        found += _identities(twin, obs, before, dict.fromkeys(PARTS, "initial weights"))
         patterns.append(before["pattern"])
     pattern = np.stack(patterns).astype(np.float64)
     notes = [] if len(pattern) == 2 else [NO_INITIAL]
-    missing = [f"{prefix}.{p}" for p in PARTS if p not in recorded]
-    if agent is not None and missing:
-        notes.append(RECOMPUTED.format(sites=" and no ".join(missing)))
+    if "pattern" not in recorded:
+        notes.append(RECOMPUTED.format(site=f"{prefix}.pattern"))
     if agent is None:
         notes.append("the agent is unknown, so the attention was not computed again to compare")
     data = _dataset(decisions, pattern, config, agent)
@@ -162,18 +161,18 @@ def _checks(
                 same.format("attention is"), recorded["pattern"], now["pattern"], checks.FLOAT32
             )
         )
-    source = "recorded" if len(recorded) == len(PARTS) else "forward pass"
-    return found + _identities(agent, torch.from_numpy(d.obs), {**now, **recorded}, source)
+    sources = {p: "recorded" if p in recorded else "computed again" for p in PARTS}
+    return found + _identities(agent, torch.from_numpy(d.obs), {**now, **recorded}, sources)
 
 
 def _identities(
-    agent: Agent, obs: torch.Tensor, single: dict[str, np.ndarray], source: str
+    agent: Agent, obs: torch.Tensor, single: dict[str, np.ndarray], sources: dict[str, str]
 ) -> list[Check]:
     """The attention follows from each head's weights: in float64, and as computed in float32."""
     terms, double = exact_terms(agent, obs)
     found = []
     for part, words in _IDENTITIES.items():
-        ours = getattr(terms, part).numpy()
+        ours, source = getattr(terms, part).numpy(), sources[part]
         layers = double[part].numpy()
         found.append(checks.gap(f"{words} (float64, {source})", ours, layers, checks.FLOAT64))
         found.append(checks.gap(f"{words} (float32, {source})", ours, single[part], checks.FLOAT32))

@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     found = bands([load_curve(run) for run in args.runs], args.points)
     for band in found:
         table = Table(title=f"{band.group}   ({band.runs} runs)", title_justify="left")
-        for column in ("environment steps", "return, mean", "lowest run", "highest run", "episodes"):
+        for column in ("environment steps", "mean return", "lowest run", "highest run", "episodes"):
             table.add_column(column, justify="right")
         for row in zip(band.step, band.mean, band.low, band.high, band.episodes, strict=True):
             step, mean, low, high, episodes = row

@@ -1,30 +1,20 @@
 """Lanes in lockstep, spread over worker processes."""
 
-import os
 import subprocess
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
-from socket import socketpair
 from typing import Any
 
 import numpy as np
 
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.processes import Process, cause_of_death, launch
 from policyscope.core.registry import entry
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Start, Step
 from policyscope.envs.steppers import blank, check_call, check_count, portable
-
-# A worker is a fresh interpreter that never imports the parent's main module, so scripts need
-# no guard and torch is not loaded again. It ends when its socket does, however the parent ends.
-_BOOT = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = {path!r};"
-    " from policyscope.envs.worker import serve; serve({fd})"
-)
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class ProcessStepper:
@@ -48,18 +38,16 @@ class ProcessStepper:
     def __init__(self, spec: EnvSpec, lanes: int, workers: int) -> None:
         if lanes < 1 or workers < 1:
             raise PolicyscopeError("a stepper needs at least one lane and one worker")
-        if sys.platform == "win32":
-            raise PolicyscopeError("worker processes are not available on Windows; use workers=0")
         # Names registered in this process are unknown in the others.
         known = None if spec.id.startswith("gym:") else entry("environment", spec.id)
         self.spec, self.lanes = spec, lanes
         shares = [s.tolist() for s in np.array_split(np.arange(lanes), min(workers, lanes))]
         self._shares = [slice(s[0], s[-1] + 1) for s in shares]
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Process] = []
         self._pipes: list[Connection] = []
         self._asked: dict[int, tuple[Any, ...]] = {}
         for _ in shares:
-            process, pipe = _launch()
+            process, pipe = launch("policyscope.envs.worker:serve")
             self._processes.append(process)
             self._pipes.append(pipe)
         self._end = weakref.finalize(self, _end_all, self._processes, self._pipes)
@@ -161,10 +149,9 @@ class ProcessStepper:
         try:
             return do(self._pipes[worker])
         except (EOFError, OSError):
-            code = self._processes[worker].wait(5)
+            cause = cause_of_death(self._processes[worker])
             share = self._shares[worker]
             self.close()
-            cause = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
             raise PolicyscopeError(
                 f"environment worker {worker} (lanes {share.start}..{share.stop - 1}) {cause};"
                 " out of memory? start again with fewer workers or lanes"
@@ -174,21 +161,7 @@ class ProcessStepper:
             raise
 
 
-def _launch() -> tuple[subprocess.Popen[bytes], Connection]:
-    ours, theirs = socketpair()
-    command = [sys.executable, "-c", _BOOT.format(path=sys.path, fd=theirs.fileno())]
-    process = subprocess.Popen(
-        command,
-        pass_fds=[theirs.fileno()],
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **dict.fromkeys(_THREADS, "1")},
-        process_group=0,  # Ctrl-C in a terminal reaches the parent alone
-    )
-    theirs.close()
-    return process, Connection(ours.detach())
-
-
-def _end_all(processes: list[subprocess.Popen[bytes]], pipes: list[Connection]) -> None:
+def _end_all(processes: list[Process], pipes: list[Connection]) -> None:
     for pipe in pipes:
         pipe.close()
     for process in processes:

@@ -137,8 +137,8 @@ def _interval(row: xr.Dataset, quantity: int, head: int) -> str:
 
 def _reach(data: xr.Dataset) -> float:
     shown = data[["low", "high", "estimate"]].sel(measure=np.unique(data["claim_verdict"].values))
-    largest = max(float(np.nanmax(np.abs(v))) for v in shown.data_vars.values())
-    return min(1.0, 1.08 * max(largest, 0.1))
+    values = np.abs(np.concatenate([v.values.ravel() for v in shown.data_vars.values()]))
+    return min(1.0, 1.08 * max(float(values[np.isfinite(values)].max(initial=0.0)), 0.1))
 
 
 def _offset(i: int, count: int, span: float) -> float:

@@ -80,12 +80,12 @@ class Recording:
         self._videos: dict[tuple[int, int], bytes] = {}
 
     def _episodes(self, numbers: list[int]) -> pd.DataFrame:
-        path = self.path / "episodes.parquet"
         expected = sum(len(shard.episode_numbers) for shard in self._shards.values())
-        table = read_table(path).to_pandas() if path.is_file() else None
-        if table is None or len(table) != expected:
-            table = rebuild_episodes(self.path, numbers)
-        return table
+        try:
+            table = read_table(self.path / "episodes.parquet").to_pandas()
+        except BadFile:  # lost or damaged: the shards hold it too
+            return rebuild_episodes(self.path, numbers)
+        return table if len(table) == expected else rebuild_episodes(self.path, numbers)
 
     @cached_property
     def agent(self) -> Agent:

@@ -6,26 +6,17 @@ the process that started it, even in the middle of a shard.
 """
 
 import os
-import pickle
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from socket import socketpair
 from typing import Any
 
 from policyscope.core.errors import PolicyscopeError
-
-_BOOT = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = {path!r};"
-    " from policyscope.rollouts.shards import serve; serve({fd})"
-)
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from policyscope.core.processes import cause_of_death, launch
 
 Progress = Callable[[int], None]
 
@@ -55,13 +46,10 @@ def map_shards(
     if not workers or not shards:
         with one_thread():
             return [_in_process(function, shard, report) for shard in shards]
-    if sys.platform == "win32":
-        raise PolicyscopeError("worker processes are not available on Windows; use workers=0")
     team: list[_Worker] = []
     try:
-        payload = pickle.dumps(function)
         for _ in range(min(workers, len(shards))):
-            team.append(_Worker(payload))
+            team.append(_Worker(function))
         return _collect(team, shards, report)
     finally:
         for worker in team:
@@ -90,20 +78,15 @@ def _in_process(function: Callable[[int], Any], shard: int, report: Progress) ->
 class _Worker:
     """A process that computes one shard at a time."""
 
-    def __init__(self, payload: bytes):
-        ours, theirs = socketpair()
-        self.pipe = Connection(ours.detach())
+    def __init__(self, function: Callable[[int], Any]):
+        self.process, self.pipe = launch("policyscope.rollouts.shards:serve")
         self.shard: int | None = None
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT.format(path=sys.path, fd=theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **dict.fromkeys(_THREADS, "1")},
-            process_group=0,  # Ctrl-C in a terminal reaches the caller alone
-        )
-        theirs.close()
-        with suppress(OSError):  # a worker that died at once is reported when it is asked
-            self.pipe.send_bytes(payload)
+        try:
+            with suppress(OSError):  # a worker that died at once is reported when it is asked
+                self.pipe.send(function)
+        except BaseException:  # the function cannot be pickled
+            self.stop()
+            raise
 
     def ask(self, shard: int) -> None:
         self.shard = shard
@@ -122,8 +105,7 @@ class _Worker:
         return value
 
     def _death(self) -> PolicyscopeError:
-        code = self.process.wait(10)
-        cause = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        cause = cause_of_death(self.process)
         return PolicyscopeError(
             f"the worker of shard {self.shard} {cause}; out of memory? "
             "run the same command with fewer workers"
@@ -165,15 +147,16 @@ def serve(descriptor: int) -> None:
     pipe = Connection(descriptor)
     requests: queue.SimpleQueue[int] = queue.SimpleQueue()
     try:
-        payload = pipe.recv_bytes()
+        function = pipe.recv()
     except (EOFError, OSError):
         return
+    except Exception as error:  # its module cannot be imported here
+        pipe.send(("error", _one_line("to come", error), traceback.format_exc()))
+        return
     threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()
-    function: Callable[[int], Any] | None = None
     while True:
         shard = requests.get()
         try:
-            function = function or pickle.loads(payload)  # noqa: S301  from our own parent
             reply = ("done", function(shard), "")
         except PolicyscopeError as error:
             reply = ("error", str(error), traceback.format_exc())
@@ -191,7 +174,7 @@ def _listen(pipe: Connection, requests: "queue.SimpleQueue[int]") -> None:
         os._exit(1)  # the caller is gone: what runs in the main thread is of no use
 
 
-def _one_line(shard: int, error: Exception) -> str:
+def _one_line(shard: int | str, error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
     cause = " ".join(str(error).split())

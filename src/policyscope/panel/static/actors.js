@@ -5,9 +5,10 @@ import { entityName } from "./episode.js";
 import { headColour } from "./palette.js";
 
 export const LEAST_WEIGHT = 0.01;
-const METRES_PER_WEIGHT = 3;
+const LINE_METRES = 3;
+const RING_METRES = 1.4;
 const MARK = 2.2;
-const RING_RADIUS = 4.2;
+const RING_RADIUS = 3.6;
 const RING_GAP = 0.25;
 
 function label(text) {
@@ -30,7 +31,7 @@ function body(actor) {
 // Metres from the ego's centre to the outside of its rings.
 function ringsReach(ego) {
   const shown = (ego.attention || []).filter((weight) => weight >= LEAST_WEIGHT);
-  const rings = shown.reduce((sum, w) => sum + w * METRES_PER_WEIGHT + RING_GAP, 0);
+  const rings = shown.reduce((sum, w) => sum + w * RING_METRES + RING_GAP, 0);
   return rings ? RING_RADIUS + rings : MARK;
 }
 
@@ -69,7 +70,7 @@ function ribbons(ego, actor) {
   const [dx, dy] = [actor.x - ego.x, actor.y - ego.y];
   const length = Math.hypot(dx, dy) || 1;
   const [nx, ny] = [-dy / length, dx / length];
-  const shown = actor.attention.map((w) => (w >= LEAST_WEIGHT ? w * METRES_PER_WEIGHT : 0));
+  const shown = actor.attention.map((w) => (w >= LEAST_WEIGHT ? w * LINE_METRES : 0));
   let offset = -shown.reduce((sum, w) => sum + w, 0) / 2;
   const lines = [];
   shown.forEach((width, head) => {
@@ -92,7 +93,7 @@ function rings(ego) {
   const circles = [];
   ego.attention.forEach((weight, head) => {
     if (weight < LEAST_WEIGHT) return;
-    const width = weight * METRES_PER_WEIGHT;
+    const width = weight * RING_METRES;
     circles.push(svg("circle", {
       cx: ego.x, cy: ego.y, r: radius + width / 2, "stroke-width": width,
       stroke: headColour(head), class: "attention", "data-head": head, "data-identity": 0,

@@ -26,7 +26,7 @@ function cells(episode) {
   const end = ending(episode);
   return [
     el("td", { class: "number" }, String(episode.episode)),
-    el("td", {}, el("span", { class: `outcome ${outcomeClass(episode.outcome)}` }, end.text)),
+    el("td", { title: end.text }, el("span", { class: `outcome ${outcomeClass(episode.outcome)}` }, end.text)),
     el("td", { class: "number" }, fixed(episode.total)),
     el("td", { class: "number" }, String(steps(episode))),
   ];

@@ -72,11 +72,11 @@ function eventMarks(episode) {
 
 function outputLane(data, episode, name) {
   const values = episode.outputs[name];
-  const label = `${name} over time`;
+  const label = `${name} of every action over time`;
   if (!Array.isArray(values[0])) {
     const now = el("b", {});
     return {
-      node: lane([el("span", {}, name), now], linePlot(episode, [values], NEUTRAL), "small-lane", label),
+      node: singleLane(episode, name, values, now),
       update: (t) => { now.textContent = fixed(values[t]); },
     };
   }
@@ -90,10 +90,16 @@ function outputLane(data, episode, name) {
   };
 }
 
+function singleLane(episode, name, values, now) {
+  const range = extent(values).map((value) => fixed(value)).join(" to ");
+  return lane([el("span", {}, name), el("small", {}, range), now],
+    linePlot(episode, [values], NEUTRAL), "small-lane", `${name} over time`);
+}
+
 function seriesLane(episode, name, values) {
   const now = el("b", {});
   return {
-    node: lane([el("span", {}, name), now], linePlot(episode, [values], NEUTRAL), "small-lane", name),
+    node: singleLane(episode, name, values, now),
     update: (t) => { now.textContent = fixed(values[t], 3); },
   };
 }

@@ -104,6 +104,7 @@ export function mountVehicles(data, store, current) {
       rows = seen.map((track) => vehicleRow(track, count, data.heads, store));
       if (rows.length) rows[0].node.tabIndex = 0;
       root.hidden = !rows.length;
+      byId("time").style.setProperty("--rows", rows.length);
       root.replaceChildren(header(data.heads), ...rows.map((row) => row.node));
       if (never.length) {
         const names = never.map((track) => entityName(track.identity)).join(", ");
