@@ -84,3 +84,10 @@ def test_missing_parts_are_told(browser, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
     with pytest.raises(MissingPart, match=r"policyscope\[dev\]"):
         launch()
+
+
+def test_a_browser_that_does_not_start_is_told(browser, monkeypatch, tmp_path):
+    monkeypatch.setattr("policyscope.panel.browser.installed", lambda: "/bin/false")
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    with pytest.raises(PolicyscopeError, match="/bin/false does not start"):
+        in_thread(launch)

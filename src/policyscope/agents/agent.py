@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from policyscope.agents.build import build_network
 from policyscope.agents.heads import Outputs, RowNoise, choose
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.registry import find
 from policyscope.core.sites import Site, leaf_modules, list_sites
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
@@ -173,6 +174,4 @@ class Agent:
         return replace(self, net=net)
 
     def _repr_html_(self) -> str:
-        from policyscope.agents.show import agent_html
-
-        return agent_html(self)
+        return find("notebook view", "agent")(self)

@@ -5,10 +5,12 @@ end when its socket does, however the parent ends.
 """
 
 import os
+import pickle
 import subprocess
 import sys
 from multiprocessing.connection import Connection
 from socket import socketpair
+from typing import Any
 
 from policyscope.core.errors import PolicyscopeError
 
@@ -53,3 +55,17 @@ def cause_of_death(process: Process) -> str:
     """How a worker that no longer answers came to its end."""
     code = process.wait(10)
     return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+
+
+def send_task(pipe: Connection, task: Any) -> None:
+    """Send an object that may hold tensors to a worker of ours, by value.
+
+    ``Connection.send`` would hand tensors over through shared memory, which needs a server that a
+    fresh interpreter cannot log in to.
+    """
+    pipe.send_bytes(pickle.dumps(task))
+
+
+def receive_task(pipe: Connection) -> Any:
+    """Receive what our own parent sent with ``send_task``; never used on files or other peers."""
+    return pickle.loads(pipe.recv_bytes())

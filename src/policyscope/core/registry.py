@@ -24,6 +24,11 @@ _ENTRIES: dict[str, dict[str, str]] = {
     },
     "figure": {
         "attention": "policyscope.figures.attention:draw",
+        "traces": "policyscope.figures.traces:draw",
+    },
+    "notebook view": {
+        "agent": "policyscope.agents.show:agent_html",
+        "recording": "policyscope.recordings.show:recording_html",
     },
 }
 

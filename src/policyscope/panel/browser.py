@@ -26,10 +26,10 @@ def chromium() -> "Iterator[Browser]":
 
     Raises:
         MissingPart: playwright is not installed.
-        PolicyscopeError: there is no Chromium.
+        PolicyscopeError: there is no Chromium, or it does not start.
     """
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ModuleNotFoundError:
         raise MissingPart("playwright", "dev") from None
     with sync_playwright() as playwright:
@@ -39,7 +39,11 @@ def chromium() -> "Iterator[Browser]":
             raise PolicyscopeError(
                 "no Chromium was found; install one with: playwright install chromium"
             )
-        browser = playwright.chromium.launch(executable_path=path, args=list(_QUIET))
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=list(_QUIET))
+        except Error as error:
+            cause = error.message.splitlines()[0]
+            raise PolicyscopeError(f"{path} does not start: {cause}") from None
         try:
             yield browser
         finally:

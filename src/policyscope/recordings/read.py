@@ -12,6 +12,7 @@ import xarray as xr
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
+from policyscope.core.registry import find
 from policyscope.recordings.dataset import episode_dataset
 from policyscope.recordings.plan import Plan, read_header
 from policyscope.recordings.store import (
@@ -204,6 +205,4 @@ class Recording:
         return recording_text(self)
 
     def _repr_html_(self) -> str:
-        from policyscope.recordings.show import recording_html
-
-        return recording_html(self)
+        return find("notebook view", "recording")(self)

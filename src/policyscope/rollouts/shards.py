@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.core.processes import cause_of_death, launch
+from policyscope.core.processes import cause_of_death, launch, receive_task, send_task
 
 Progress = Callable[[int], None]
 
@@ -83,7 +83,7 @@ class _Worker:
         self.shard: int | None = None
         try:
             with suppress(OSError):  # a worker that died at once is reported when it is asked
-                self.pipe.send(function)
+                send_task(self.pipe, function)
         except BaseException:  # the function cannot be pickled
             self.stop()
             raise
@@ -147,7 +147,7 @@ def serve(descriptor: int) -> None:
     pipe = Connection(descriptor)
     requests: queue.SimpleQueue[int] = queue.SimpleQueue()
     try:
-        function = pipe.recv()
+        function = receive_task(pipe)
     except (EOFError, OSError):
         return
     except Exception as error:  # its module cannot be imported here

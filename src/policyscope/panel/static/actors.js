@@ -6,7 +6,7 @@ import { headColour } from "./palette.js";
 
 export const LEAST_WEIGHT = 0.01;
 const LINE_METRES = 3;
-const RING_METRES = 1.4;
+const RING_METRES = LINE_METRES / 2;
 const MARK = 2.2;
 const RING_RADIUS = 3.6;
 const RING_GAP = 0.25;

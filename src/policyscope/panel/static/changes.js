@@ -48,7 +48,9 @@ export function mountChanges(data, store, current) {
     }
     if (!changed.has("episode") && !changed.has("step")) return;
     for (const row of body.children) {
-      row.setAttribute("aria-selected", String(Number(row.dataset.step) === state.step));
+      const selected = Number(row.dataset.step) === state.step;
+      row.setAttribute("aria-selected", String(selected));
+      if (selected) row.scrollIntoView({ block: "nearest" });
     }
   };
 }

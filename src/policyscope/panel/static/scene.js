@@ -19,7 +19,6 @@ export function mountScene(data, store, current) {
   const root = byId("scene");
   if (!data.episodes.some((episode) => episode.entities.some((track) => track.x))) {
     document.body.classList.add("no-scene");
-    byId("caption").textContent = "before the step; action chosen from it";
     return () => {};
   }
   const camera = createCamera(data);
