@@ -6,7 +6,7 @@ AGENT ?= highway-ego-attention
 export OMP_WAIT_POLICY = PASSIVE
 export OMP_NUM_THREADS = 1
 
-.PHONY: help setup demo test test-all test-slow check format bench clean
+.PHONY: help setup demo test test-all test-slow check format bench ship clean
 
 help:
 	@echo "make demo      record the shipped agent and look at it (CHECK=1: headless, in a real browser)"
@@ -55,6 +55,13 @@ format: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run_all.py
+
+# make ship RUN=runs/long-0 NAME=highway-ego-attention: what a training run leaves, with its evaluation.
+ship: setup
+	rm -rf src/policyscope/shipped/$(NAME)
+	mkdir -p src/policyscope/shipped/$(NAME)
+	cp -r $(addprefix $(RUN)/,agent.json weights.safetensors initial.safetensors checkpoints) src/policyscope/shipped/$(NAME)
+	$(BIN)/policyscope evaluate $(NAME) --episodes 500 --seed 0 --baselines random,untrained,constant:FASTER --card
 
 clean:
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache

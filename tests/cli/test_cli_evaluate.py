@@ -14,6 +14,7 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.store import save_agent, save_weights
 from policyscope.cli.main import main
+from policyscope.core.files import read_json
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 
@@ -178,3 +179,10 @@ def test_ctrl_c_exits_130_and_the_next_run_goes_on(folder, cache, workers, capsy
     whole = as_json(capsys, *argv, "--no-cache")
     assert whole == resumed
     assert entries(cache) == after
+
+
+def test_card_keeps_the_evaluation_and_only_of_the_agent_as_it_is(folder, capsys):
+    printed = as_json(capsys, folder, "--episodes", "2", "--card")
+    assert read_json(Path(folder) / "agent.json")["card"]["evaluation"] == printed
+    assert main(["evaluate", folder, "--episodes", "2", "--card", "--weights", "initial"]) == 2
+    assert "--card is for" in capsys.readouterr().err

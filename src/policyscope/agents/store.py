@@ -34,6 +34,7 @@ def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
     """Write weights beside, then rename, so that a killed process leaves no torn file."""
     beside = path.with_suffix(".part")
     save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, beside)
+    beside.chmod(0o644)  # safetensors leaves it to its owner alone
     beside.replace(path)
 
 
@@ -77,6 +78,14 @@ def save_agent(agent: Agent, folder: Path) -> None:
         "card": agent.card,
     }
     write_json(folder / "agent.json", values)
+
+
+def add_to_card(name: str | Path, entry: str, values: Any) -> None:
+    """Write one entry of an agent's card, in place of the one of that name."""
+    path = find_agent(name) / "agent.json"
+    agent = read_json(path)
+    agent["card"][entry] = values
+    write_json(path, agent)
 
 
 def find_agent(name: str | Path) -> Path:

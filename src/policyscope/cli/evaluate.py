@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from policyscope.core.errors import BadFile
+from policyscope.core.errors import BadFile, PolicyscopeError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ examples:
   policyscope evaluate highway-ego-attention --episodes 500
   policyscope evaluate runs/fast-0 --weights checkpoints/step_0050000 --workers 2
   policyscope evaluate runs/fast-0 --baselines random,constant:FASTER --json -
+  policyscope evaluate runs/fast-0 --episodes 500 --card
 """
 
 
@@ -56,6 +57,8 @@ class Args:
     """Write JSON to this file, or '-' to put it out instead of the table."""
     cache: bool = True
     """Use and fill the cache of finished episodes."""
+    card: bool = False
+    """Write the evaluation into the agent's card too."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,7 +66,11 @@ def main(argv: Sequence[str]) -> int:
     args = tyro.cli(Args, args=list(argv), prog="policyscope evaluate", description=EXAMPLES)
     if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
         raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
-    from policyscope.agents.store import load_agent
+    if args.card and (args.weights or args.env or args.env_set):
+        raise PolicyscopeError(
+            "--card is for the agent's own weights and environment; leave out --weights and --env"
+        )
+    from policyscope.agents.store import add_to_card, load_agent
     from policyscope.cli.environment import choose_env
     from policyscope.rollouts.baselines import agent_policy, baseline
     from policyscope.rollouts.evaluate import Plan, evaluate_all
@@ -76,6 +83,8 @@ def main(argv: Sequence[str]) -> int:
     plan = Plan((agent_policy(agent, args.act), *others), env, args.episodes, args.seed, args.cache)
     tables = _with_progress(lambda tell: evaluate_all(plan, _workers(args, plan.work), tell))
     values = report(tables.pop("agent"), tables)
+    if args.card:
+        add_to_card(args.agent, "evaluation", values)
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
