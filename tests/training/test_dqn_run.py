@@ -74,10 +74,9 @@ def test_another_seed_gives_other_weights(whole, tmp_path):
     assert not same_weights(whole, tmp_path / "other")
 
 
-@pytest.mark.parametrize("at", [1, 37, 60])
-def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeypatch, at):
-    rounds = 0
-    advance = dqn.advance
+def train_until(at: int, out: Path, monkeypatch) -> None:
+    """Train, and be interrupted at the start of a round."""
+    advance, rounds = dqn.advance, 0
 
     def interrupting(learner, actor):
         nonlocal rounds
@@ -86,10 +85,14 @@ def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeyp
             raise KeyboardInterrupt
         advance(learner, actor)
 
-    monkeypatch.setattr(dqn, "advance", interrupting)
-    with pytest.raises(KeyboardInterrupt):
-        train(plan(tmp_path / "run"))
-    monkeypatch.setattr(dqn, "advance", advance)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(dqn, "advance", interrupting)
+        train(plan(out))
+
+
+@pytest.mark.parametrize("at", [1, 37, 60])
+def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeypatch, at):
+    train_until(at, tmp_path / "run", monkeypatch)
     train(plan(tmp_path / "run"), resume=True)
     assert same_weights(whole, tmp_path / "run")
     assert curve(whole) == curve(tmp_path / "run")
@@ -97,19 +100,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeyp
 
 def test_a_resume_that_forgets_the_replay_is_caught(whole, tmp_path, monkeypatch):
     """The wrong variant (rl-agents restores the weights only) ends elsewhere."""
-    advance, rounds = dqn.advance, 0
-
-    def interrupting(learner, actor):
-        nonlocal rounds
-        rounds += 1
-        if rounds == 60:
-            raise KeyboardInterrupt
-        advance(learner, actor)
-
-    monkeypatch.setattr(dqn, "advance", interrupting)
-    with pytest.raises(KeyboardInterrupt):
-        train(plan(tmp_path / "run"))
-    monkeypatch.setattr(dqn, "advance", advance)
+    train_until(60, tmp_path / "run", monkeypatch)
 
     def forgetful(self, arrays, values):
         self.step = values["step"]
