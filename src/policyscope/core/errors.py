@@ -15,7 +15,8 @@ class UnknownName(PolicyscopeError):
     def __init__(self, kind: str, name: str, valid: Iterable[str]):
         options = sorted(set(valid))
         near = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
-        shown = ", ".join(options[:20]) + (", ..." if len(options) > 20 else "")
+        more = len(options) - 20
+        shown = ", ".join(options[:20]) + (f" and {more} more" if more > 0 else "")
         guess = f" Did you mean {' or '.join(near)}?" if near else ""
         super().__init__(f"unknown {kind} '{name}'.{guess} Valid: {shown or 'none'}.")
         self.kind, self.name, self.valid = kind, name, options

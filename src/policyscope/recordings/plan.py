@@ -1,6 +1,5 @@
 """Plan of a recording: everything that decides its bytes, kept in ``recording.json``."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -9,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 
 from policyscope.agents.agent import Agent
+from policyscope.agents.fit import check_fit, fingerprint
 from policyscope.agents.heads import RowNoise
 from policyscope.agents.store import save_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
@@ -153,29 +152,6 @@ def make_plan(
         scene=json.loads(json.dumps(scene)),
         weights=fingerprint(agent),
     )
-
-
-def check_fit(agent: Agent, space: Space) -> None:
-    """Refuse an environment whose observations or actions mean something else to the agent.
-
-    Raises:
-        PolicyscopeError: another shape, features or actions.
-    """
-    for what in ("obs_shape", "features", "actions"):
-        mine, theirs = getattr(agent.space, what), getattr(space, what)
-        if mine and tuple(mine) != tuple(theirs):
-            raise PolicyscopeError(
-                f"the agent was made for {what.replace('_', ' ')} {tuple(mine)}, the environment "
-                f"has {tuple(theirs)}; record it in the environment it was made for"
-            )
-
-
-def fingerprint(agent: Agent) -> str:
-    """SHA-256 of an agent's weights, network and head."""
-    weights = {k: v.detach().cpu().contiguous() for k, v in agent.net.state_dict().items()}
-    total = hashlib.sha256(save(weights))
-    total.update(repr((agent.network[0], sorted(agent.network[1].items()), agent.head)).encode())
-    return total.hexdigest()
 
 
 def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) -> None:
