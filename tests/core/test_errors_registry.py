@@ -11,7 +11,7 @@ def test_unknown_name_gives_near_matches_and_the_valid_ones_in_one_line():
     )
     assert isinstance(error, PolicyscopeError)
     assert "Valid: none." in str(UnknownName("action", "x", []))
-    assert ", ..." in str(UnknownName("site", "x", [f"s{i}" for i in range(30)]))
+    assert " and 10 more." in str(UnknownName("site", "x", [f"s{i}" for i in range(30)]))
 
 
 def test_missing_part_and_bad_file_name_the_mend():
