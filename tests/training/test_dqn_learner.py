@@ -78,17 +78,35 @@ def test_wrong_recipes_are_told_apart(wrong):
     assert (ours - peer).abs().max() > 1e-4
 
 
+class Reversed(Learner):
+    """The wrong variant of spec 5.18: every third update the target overwrites the value net."""
+
+    def update(self, batch: Transitions) -> None:
+        super().update(batch)
+        if self.updates % 3 == 0:
+            self.net.load_state_dict(self.target.state_dict())
+
+
+def target_follows_value_net(kind: type[Learner], every: int) -> bool:
+    torch.manual_seed(0)
+    learner = kind(EgoAttentionNetwork(), configure("paper", [f"target_every={every}"]), steps=10)
+    initial = deepcopy(learner.target.state_dict())
+
+    def is_target(weights: dict[str, torch.Tensor]) -> bool:
+        return all(torch.equal(v, weights[k]) for k, v in learner.target.state_dict().items())
+
+    learner.update(transitions(seed=0))
+    learner.update(transitions(seed=1))
+    kept = is_target(initial)
+    learner.update(transitions(seed=2))
+    return kept and is_target(learner.net.state_dict()) and not is_target(initial)
+
+
 def test_target_is_a_hard_copy_of_the_value_net_every_512_updates():
     """Spec 5.18: the target is copied from the value net, per updates and not per episodes."""
-    torch.manual_seed(0)
-    learner = Learner(EgoAttentionNetwork(), configure("paper", ["target_every=3"]), steps=10)
-    initial = deepcopy(learner.target.state_dict())
-    for i in range(2):
-        learner.update(transitions(seed=i))
-    assert all(torch.equal(v, initial[k]) for k, v in learner.target.state_dict().items())
-    learner.update(transitions(seed=2))
-    net = learner.net.state_dict()
-    assert all(torch.equal(v, net[k]) for k, v in learner.target.state_dict().items())
+    assert configure("paper", []).target_every == 512
+    assert target_follows_value_net(Learner, every=3)
+    assert not target_follows_value_net(Reversed, every=512)
 
 
 def test_learner_state_round_trip_continues_identically():

@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,8 @@ import pytest
 import torch
 
 from policyscope.agents.store import checkpoints, load_agent, load_weights
-from policyscope.core.errors import PolicyscopeError, UnknownName
-from policyscope.envs.make import parse_env
+from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
+from policyscope.envs.make import make, parse_env
 from policyscope.training import dqn
 from policyscope.training.dqn import Plan, choose_network, train
 from policyscope.training.dqn_config import configure
@@ -136,6 +137,92 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_weights(tmp_path):
     subprocess.run(command(tmp_path / "killed", "--resume"), check=True, capture_output=True)
     assert same_weights(tmp_path / "whole", tmp_path / "killed")
     assert curve(tmp_path / "whole") == curve(tmp_path / "killed")
+
+
+def test_a_curve_written_before_the_state_survives_a_kill(whole, tmp_path, monkeypatch):
+    """Rows wait in a buffer; a kill right after a state was saved must not lose them."""
+    script = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "import test_dqn_run as t\n"
+        "from policyscope.training import dqn\n"
+        "save = dqn._save\n"
+        "def save_and_die(plan, learner, actor):\n"
+        "    save(plan, learner, actor); os._exit(9)\n"
+        "dqn._save = save_and_die\n"
+        "dqn.train(t.plan(Path(sys.argv[2])))\n"
+    )
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", script, here, str(tmp_path / "run")]
+    assert subprocess.run(command, capture_output=True).returncode == 9
+    train(plan(tmp_path / "run"), resume=True)
+    assert curve(whole) == curve(tmp_path / "run")
+    assert same_weights(whole, tmp_path / "run")
+
+
+def test_resume_without_a_run_is_an_error(tmp_path):
+    """Spec 5.19: recovering from nothing must not quietly train from scratch."""
+    with pytest.raises(BadFile, match="no run to resume"):
+        train(plan(tmp_path / "typo"), resume=True)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_resume_of_a_run_whose_state_is_gone_is_an_error(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(next((tmp_path / "run").glob("state-*")))
+    before = (tmp_path / "run/weights.safetensors").read_bytes()
+    with pytest.raises(BadFile, match="state is gone"):
+        train(plan(tmp_path / "run"), resume=True)
+    assert (tmp_path / "run/weights.safetensors").read_bytes() == before
+
+
+def test_what_cannot_be_trained_claims_no_folder(tmp_path):
+    continuous = parse_env("gym:Pendulum-v1", [])
+    with pytest.raises(PolicyscopeError, match="continuous"):
+        train(plan(tmp_path / "run", env=continuous))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(BadFile, match="something else"):
+        train(plan(tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_numbers_out_of_range_are_refused(tmp_path):
+    with pytest.raises(PolicyscopeError, match="save_every"):
+        train(plan(tmp_path / "run", save_every=0))
+
+
+def test_threads_and_random_state_of_the_caller_stay(tmp_path):
+    torch.set_num_threads(2)
+    state = torch.get_rng_state()
+    train(plan(tmp_path / "run", steps=16))
+    assert torch.get_num_threads() == 2
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.set_num_threads(1)
+
+
+def test_exploration_ticks_before_the_action_and_decays_as_the_spec_says():
+    c = configure("paper", [])
+    stepper = make(parse_env("highway/intersection", []), 1)
+    actor = dqn.Actor.begin(stepper, c, seed=0)
+    assert actor.epsilon() == pytest.approx(0.05 + 0.95 * np.exp(-1 / 15_000), abs=1e-12)
+    actor.step = 14_999
+    assert actor.epsilon() == pytest.approx(0.05 + 0.95 / np.e, abs=1e-12)
+    stepper.close()
+
+
+def test_a_corrupted_state_is_named(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    state = next((tmp_path / "run").glob("state-*"))
+    (state / "arrays.safetensors").write_bytes(b"torn")
+    with pytest.raises(BadFile, match="corrupted training state"):
+        train(plan(tmp_path / "run"), resume=True)
+    (state / "state.json").write_text("{}")
+    with pytest.raises(BadFile, match="training state"):
+        train(plan(tmp_path / "run"), resume=True)
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(whole):

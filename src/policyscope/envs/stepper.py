@@ -194,6 +194,12 @@ class Stepper(Protocol):
     def start(self, starts: Sequence[Start | None]) -> np.ndarray:
         """Begin episodes in the lanes whose entry is not None; observations of all lanes."""
 
+    def begin_start(self, starts: Sequence[Start | None]) -> None:
+        """Set starts in motion, so that the caller can work while the worlds are made."""
+
+    def finish_start(self) -> np.ndarray:
+        """Wait for what ``begin_start`` set in motion; observations of all lanes."""
+
     def step(self, actions: Sequence[Any]) -> Step:
         """Execute one action in every lane that is running."""
 

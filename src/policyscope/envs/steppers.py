@@ -36,6 +36,7 @@ class LocalStepper:
         self.running = np.zeros(self.lanes, dtype=bool)
         self._obs = blank(self.space, self.lanes)
         self._asked: Sequence[Any] = ()
+        self._starts: Sequence[Start | None] = [None] * self.lanes
 
     def start(self, starts: Sequence[Start | None]) -> np.ndarray:
         """Begin episodes in the lanes whose entry is not None.
@@ -53,6 +54,14 @@ class LocalStepper:
                 self._obs[i] = self._lanes[i].start(start)
                 self.running[i] = not self._lanes[i].outcome()
         return self._obs.copy()
+
+    def begin_start(self, starts: Sequence[Start | None]) -> None:
+        """Take the starts; here, where no other process could, ``finish_start`` makes them."""
+        self._starts = starts
+
+    def finish_start(self) -> np.ndarray:
+        """Begin the episodes that ``begin_start`` took; observations of all lanes."""
+        return self.start(self._starts)
 
     def step(self, actions: Sequence[Any]) -> Step:
         """Execute one action in every running lane.

@@ -51,7 +51,7 @@ class ProcessStepper:
             self._processes.append(process)
             self._pipes.append(pipe)
         self._end = weakref.finalize(self, _end_all, self._processes, self._pipes)
-        self._pending = False
+        self._pending = ""
         requests = {w: ("make", spec, s.stop - s.start, known) for w, s in enumerate(self._shares)}
         try:
             answers = self._ask(requests)
@@ -65,14 +65,23 @@ class ProcessStepper:
 
     def start(self, starts: Sequence[Start | None]) -> np.ndarray:
         """Begin episodes in the lanes whose entry is not None; observations of all lanes."""
+        self.begin_start(starts)
+        return self.finish_start()
+
+    def begin_start(self, starts: Sequence[Start | None]) -> None:
+        """Send the starts and return at once; ``finish_start`` collects the observations."""
         check_count("starts", starts, self.lanes)
         self._require_idle()
-        requests = {}
+        requests: dict[int, tuple[Any, ...]] = {}
         for w, share in enumerate(self._shares):
             mine = [portable(s) for s in starts[share]]
             if any(s is not None for s in mine):
                 requests[w] = ("start", mine)
-        for w, (obs, running) in self._ask(requests).items():
+        self._begin("start", requests)
+
+    def finish_start(self) -> np.ndarray:
+        """Wait for the episodes that ``begin_start`` set in motion; observations of all lanes."""
+        for w, (obs, running) in self._finish("start").items():
             self._obs[self._shares[w]], self.running[self._shares[w]] = obs, running
         return self._obs.copy()
 
@@ -85,22 +94,15 @@ class ProcessStepper:
         """Send the actions and return at once; ``finish_step`` collects the answer."""
         check_count("actions", actions, self.lanes)
         self._require_idle()
-        self._asked = {
-            w: ("step", actions[share])
-            for w, share in enumerate(self._shares)
-            if self.running[share].any()
-        }
-        self._send(self._asked)
-        self._pending = True
+        running = {w: share for w, share in enumerate(self._shares) if self.running[share].any()}
+        self._begin("step", {w: ("step", actions[share]) for w, share in running.items()})
 
     def finish_step(self) -> Step:
         """Wait for the worlds that ``begin_step`` set in motion."""
-        if not self._pending:
-            raise PolicyscopeError("finish_step needs a begin_step before it")
-        self._pending = False
+        answers = self._finish("step")
         reward = np.zeros(self.lanes)
         terminated, truncated = np.zeros((2, self.lanes), dtype=bool)
-        for w, step in self._receive(self._asked).items():
+        for w, step in answers.items():
             share = self._shares[w]
             self._obs[share], reward[share] = step.obs, step.reward
             terminated[share], truncated[share] = step.terminated, step.truncated
@@ -124,7 +126,20 @@ class ProcessStepper:
 
     def _require_idle(self) -> None:
         if self._pending:
-            raise PolicyscopeError("a step is under way; call finish_step first")
+            raise PolicyscopeError(
+                f"a {self._pending} is under way; call finish_{self._pending} first"
+            )
+
+    def _begin(self, what: str, requests: dict[int, tuple[Any, ...]]) -> None:
+        self._asked = requests
+        self._send(requests)
+        self._pending = what
+
+    def _finish(self, what: str) -> dict[int, Any]:
+        if self._pending != what:
+            raise PolicyscopeError(f"finish_{what} needs a begin_{what} before it")
+        self._pending = ""
+        return self._receive(self._asked)
 
     def _ask(self, requests: dict[int, tuple[Any, ...]]) -> dict[int, Any]:
         self._send(requests)

@@ -4,7 +4,6 @@ A state is a folder ``state-<step>`` with ``arrays.safetensors`` and ``state.jso
 and renamed; the newest one counts and older ones are removed after it.
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from policyscope.core.errors import BadFile
+from policyscope.core.files import atomic_folder, check_schema, read_json, write_json
 
-SCHEMA = 1
+_KIND: dict[str, Any] = {"kind": "training state", "version": 1}
+
+State = tuple[dict[str, np.ndarray], dict[str, Any]]
 
 
 def save_state(run: Path, step: int, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
@@ -26,21 +28,25 @@ def save_state(run: Path, step: int, arrays: dict[str, np.ndarray], values: dict
         step: environment steps so far; names the state.
         arrays: arrays by name.
         values: JSON values.
+
+    Raises:
+        BadFile: the disk does not take it; the state before stays.
     """
-    beside, folder = run / "state.part", run / f"state-{step:010d}"
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.mkdir(parents=True)
-    save_file(
-        {k: np.ascontiguousarray(v) for k, v in arrays.items()}, beside / "arrays.safetensors"
-    )
-    (beside / "state.json").write_text(json.dumps({"schema": SCHEMA, "step": step, **values}))
-    beside.rename(folder)
+    folder = run / f"state-{step:010d}"
+    for torn in run.glob(".state-*.part"):
+        shutil.rmtree(torn)
+    try:
+        with atomic_folder(folder) as beside:
+            whole = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+            save_file(whole, beside / "arrays.safetensors")
+            write_json(beside / "state.json", {**_KIND, "step": step, **values})
+    except (OSError, SafetensorError) as error:
+        raise BadFile(folder, f"cannot be written: {error}", "then go on with --resume") from None
     for old in _states(run)[:-1]:
         shutil.rmtree(old)
 
 
-def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def load_state(run: Path) -> State | None:
     """Read the newest state; None where the run has none yet.
 
     Raises:
@@ -49,14 +55,12 @@ def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None
     states = _states(run)
     if not states:
         return None
+    values = read_json(states[-1] / "state.json")
+    check_schema(values, _KIND["kind"], _KIND["version"], states[-1])
     try:
-        values = json.loads((states[-1] / "state.json").read_text())
-        arrays = load_file(states[-1] / "arrays.safetensors")
+        return load_file(states[-1] / "arrays.safetensors"), values
     except (OSError, ValueError, SafetensorError) as error:
         raise BadFile(states[-1], f"corrupted training state: {error}", "remove it") from None
-    if values["schema"] != SCHEMA:
-        raise BadFile(states[-1], f"state schema {values['schema']}, this reads {SCHEMA}")
-    return arrays, values
 
 
 def _states(run: Path) -> list[Path]:

@@ -18,13 +18,14 @@ import torch
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.store import save_agent, save_weights
-from policyscope.core.errors import PolicyscopeError
+from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json, write_json
 from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
-from policyscope.envs.stepper import Space
-from policyscope.training.checkpoint import load_state, save_state
+from policyscope.envs.stepper import Space, Stepper
+from policyscope.rollouts.shards import one_thread
+from policyscope.training.checkpoint import State, load_state, save_state
 from policyscope.training.dqn_actor import Actor
 from policyscope.training.dqn_config import DQNConfig
 from policyscope.training.dqn_learner import Learner
@@ -94,44 +95,59 @@ def train(plan: Plan, resume: bool = False) -> Agent:
         The trained agent, as saved.
 
     Raises:
-        PolicyscopeError: the folder holds another run, or one and ``resume`` is not set.
+        PolicyscopeError: nothing here can be trained on the environment; the folder holds
+            something else, or a run and ``resume`` is not set; ``resume`` without a run.
     """
-    _claim(plan, resume)
-    torch.set_num_threads(1)
-    torch.manual_seed(plan.seed)
+    if min(plan.steps, plan.save_every) < 1 or plan.checkpoints < 0:
+        raise PolicyscopeError(
+            "steps and save_every must be at least 1 and checkpoints at least 0, got "
+            f"{plan.steps}, {plan.save_every} and {plan.checkpoints}"
+        )
     stepper = make(plan.env, plan.config.lanes, plan.workers)
     try:
-        network = choose_network(stepper.space, plan.config)
-        net = build_network(*network).to(plan.device)
-        agent = Agent(net, network, "q", stepper.space, env=plan.env, card=_card(plan))
-        agent.initial = {k: v.detach().clone() for k, v in net.state_dict().items()}
-        learner = Learner(net, plan.config, plan.steps)
-        actor = Actor.begin(stepper, plan.config, plan.seed)
-        state = load_state(plan.out) if resume else None
-        if state:
-            learner.restore(state[0], state[1]["updates"])
-            actor.restore(*state)
-        else:
-            save_agent(agent, plan.out)
-        with CurveLog(plan.out, actor.step, plan.steps) as log:
-            _loop(plan, learner, actor, log)
-        agent.net = learner.best.eval()
-        agent.card["steps"], agent.card["episodes"] = actor.step, actor.episode
-        save_agent(agent, plan.out)
+        with one_thread():
+            return _train(plan, stepper, resume)
     finally:
         stepper.close()
+
+
+def _train(plan: Plan, stepper: Stepper, resume: bool) -> Agent:
+    network = choose_network(stepper.space, plan.config)
+    state = _claim(plan, resume)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        net = build_network(*network).to(plan.device)
+    agent = Agent(net, network, "q", stepper.space, env=plan.env, card=_card(plan))
+    agent.initial = {k: v.detach().clone() for k, v in net.state_dict().items()}
+    learner = Learner(net, plan.config, plan.steps)
+    actor = Actor.begin(stepper, plan.config, plan.seed)
+    if state:
+        learner.restore(state[0], state[1]["updates"])
+        actor.restore(*state)
+    else:
+        save_agent(agent, plan.out)
+    with CurveLog(plan.out, actor.step, plan.steps) as log:
+        _loop(plan, learner, actor, log)
+    agent.net = learner.best.eval()
+    agent.card |= {"steps": actor.step, "episodes": actor.episode}
+    save_agent(agent, plan.out)
     return agent
 
 
 def advance(learner: Learner, actor: Actor) -> None:
-    """One round: every lane acts once, and the learner makes the updates that fall due."""
+    """One round: every lane acts once, and the learner makes the updates that fall due.
+
+    With ``overlap`` half of them are made while the environments step and half while new episodes
+    are set up.
+    """
+    due = _due(actor)
+    early = due // 2 if actor.config.overlap else 0
     actions = actor.act(learner.net)
     actor.stepper.begin_step(list(actions))
-    if actor.config.overlap:
-        _learn(learner, actor)
+    _learn(learner, actor, early)
     actor.take(actions, actor.stepper.finish_step())
-    if not actor.config.overlap:
-        _learn(learner, actor)
+    _learn(learner, actor, due - early)
+    actor.look()
 
 
 def _loop(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
@@ -152,17 +168,21 @@ def _loop(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
                 path.parent.mkdir(exist_ok=True)
                 save_weights(path, learner.best.state_dict())
         if _crossed(before, actor.step, plan.save_every) or actor.step >= plan.steps:
+            log.keep()
             _save(plan, learner, actor)
 
 
-def _learn(learner: Learner, actor: Actor) -> None:
+def _due(actor: Actor) -> int:
+    """Updates that the steps of the coming round bring."""
+    rate, after = actor.config.updates_per_step, actor.step + actor.stepper.lanes
+    return math.floor(after * rate) - math.floor(actor.step * rate)
+
+
+def _learn(learner: Learner, actor: Actor, updates: int) -> None:
     c = actor.config
     if actor.replay.size < max(c.learn_start, c.batch):
         return
-    lanes = actor.stepper.lanes
-    first = math.floor(actor.step * c.updates_per_step)
-    last = math.floor((actor.step + lanes) * c.updates_per_step)
-    for _ in range(last - first):
+    for _ in range(updates):
         learner.update(actor.replay.sample(c.batch, actor.random))
 
 
@@ -176,7 +196,8 @@ def _save(plan: Plan, learner: Learner, actor: Actor) -> None:
     save_weights(plan.out / "weights.safetensors", learner.best.state_dict())
 
 
-def _claim(plan: Plan, resume: bool) -> None:
+def _claim(plan: Plan, resume: bool) -> State | None:
+    """Begin the run's folder, or read the state from which its run goes on."""
     values = {
         "schema": 1,
         "algorithm": "dqn",
@@ -185,20 +206,27 @@ def _claim(plan: Plan, resume: bool) -> None:
         "steps": plan.steps,
         "seed": plan.seed,
         "checkpoints": plan.checkpoints,
+        "device": plan.device,
     }
     path = plan.out / "run.json"
-    if path.is_file():
-        if not resume:
-            raise PolicyscopeError(
-                f"{plan.out} holds a run already; give --resume or another --out"
-            )
-        if read_json(path) != values:
-            raise PolicyscopeError(
-                f"{plan.out} was started with other settings (see run.json); resume with the same"
-            )
-        return
-    plan.out.mkdir(parents=True, exist_ok=True)
-    write_json(path, values)
+    if not path.is_file():
+        if resume:
+            raise BadFile(plan.out, "holds no run to resume", "leave out --resume to begin one")
+        if plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
+            raise BadFile(plan.out, "exists and holds something else", "give another --out")
+        plan.out.mkdir(parents=True, exist_ok=True)
+        write_json(path, values)
+        return None
+    if not resume:
+        raise BadFile(plan.out, "holds a run already", "give --resume or another --out")
+    if read_json(path) != values:
+        raise BadFile(
+            plan.out, "was started with other settings, see its run.json", "resume with the same"
+        )
+    state = load_state(plan.out)
+    if state is None and (plan.out / "checkpoints").exists():
+        raise BadFile(plan.out, "its saved state is gone, so it cannot go on", "begin a new run")
+    return state
 
 
 def _card(plan: Plan) -> dict[str, Any]:

@@ -50,10 +50,10 @@ class Actor:
         )
 
     def epsilon(self) -> float:
-        """Probability of a random action now."""
+        """Probability of a random action now; the schedule ticks before the action."""
         c = self.config
         return c.epsilon_end + (c.epsilon_start - c.epsilon_end) * math.exp(
-            -self.step / c.epsilon_tau
+            -(self.step + 1) / c.epsilon_tau
         )
 
     def act(self, net: nn.Module) -> np.ndarray:
@@ -67,7 +67,7 @@ class Actor:
         return np.where(explore, random, greedy)
 
     def take(self, actions: np.ndarray, step: Step) -> None:
-        """Store what came of the actions and start new episodes where one ended."""
+        """Store what came of the actions and begin new episodes where one ended."""
         over = step.terminated | step.truncated
         starts: list[Start | None] = [None] * self.stepper.lanes
         for i in range(self.stepper.lanes):
@@ -97,7 +97,11 @@ class Actor:
                 starts[i] = Start(seed=training_seed(self.seed, self.episode))
                 self.episode += 1
         self.step += self.stepper.lanes
-        self.obs = self.stepper.start(starts) if any(starts) else step.obs
+        self.stepper.begin_start(starts)
+
+    def look(self) -> None:
+        """Wait for the new episodes and see where every lane stands."""
+        self.obs = self.stepper.finish_start()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Replay and rewards that wait, as arrays."""

@@ -1,6 +1,7 @@
 """The curve of a run: JSON lines, TensorBoard where it is installed, and a progress bar."""
 
 import json
+import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +84,11 @@ class CurveLog:
             for name, value in row.items():
                 if isinstance(value, int | float):
                     self.board.add_scalar(name, value, step)
+
+    def keep(self) -> None:
+        """Put every row so far on the disk."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
 
     def advance(self, step: int) -> None:
         """Move the bar and flush the file."""
