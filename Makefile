@@ -29,7 +29,8 @@ demo: setup
 	$(BIN)/policyscope explain demo/recording --method attention --out demo/attention
 ifdef CHECK
 	$(BIN)/policyscope export demo/recording --out demo/page.html
-	$(BIN)/python -m policyscope.panel.check demo/page.html --screenshot demo/page.png
+	$(BIN)/python -m policyscope.panel.browser || $(BIN)/playwright install chromium
+	$(BIN)/python -m policyscope.panel.check demo/page.html --serve --screenshot demo/page.png
 else
 	$(BIN)/policyscope export demo/recording --out demo/page.html --serve --port $(PORT)
 endif

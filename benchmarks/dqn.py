@@ -1,8 +1,7 @@
 """Training speed: our DQN against the plain one-process recipe at equal updates per step.
 
 Both sides step highway-env's stock engine and make one update of 64 transitions an environment
-step. The peer is rl-agents' loop: act (epsilon-greedy), env.step, push, one update with
-double-Q targets, squared error, gradients clamped element by element, Adam, hard target copies.
+step. The peer is rl-agents' loop as line A's specification, section 2.2, writes it down.
 Ours steps 16 environments in two processes and learns while they step.
 """
 
@@ -41,7 +40,7 @@ class PlainRecipe:
 
     def step(self) -> bool:
         """One environment step and one update; whether an episode ended."""
-        self.steps += 1
+        self.steps += 1  # 2.2: the epsilon schedule ticks first
         epsilon = 0.05 + 0.95 * np.exp(-self.steps / 15_000)
         if random.random() < epsilon:
             action = random.randrange(3)
@@ -52,7 +51,7 @@ class PlainRecipe:
         self.memory.append((self.obs, action, reward, obs, terminated))
         del self.memory[:-15_000]
         self.obs = obs
-        if len(self.memory) >= 64:
+        if len(self.memory) >= 64:  # 2.2: one update a step once 64 are stored
             self.update()
         if terminated or truncated:
             self.obs, _ = self.env.reset(seed=20_000 + self.steps)
@@ -64,7 +63,7 @@ class PlainRecipe:
         obs, action, reward, following, over = (
             torch.from_numpy(np.array(column)) for column in zip(*batch, strict=True)
         )
-        with torch.no_grad():
+        with torch.no_grad():  # 2.2: double-Q target, 0.95, only termination ends it
             best = self.net(following).argmax(-1, keepdim=True)
             value = self.target(following).gather(1, best)[:, 0]
             goal = reward.float() + 0.95 * (~over) * value
@@ -72,10 +71,10 @@ class PlainRecipe:
         loss = torch.nn.functional.mse_loss(q, goal)
         self.optimizer.zero_grad()
         loss.backward()
-        for parameter in self.net.parameters():
+        for parameter in self.net.parameters():  # 2.2: clamped element by element
             parameter.grad.clamp_(-1, 1)
         self.optimizer.step()
-        if self.steps % 512 == 0:
+        if self.steps % 512 == 0:  # 2.2: hard copy
             self.target.load_state_dict(self.net.state_dict())
 
 

@@ -5,29 +5,15 @@ Both play the same seeds and random actions, turn by turn; resets are timed apar
     python benchmarks/highway.py --episodes 20 --repeats 5
 """
 
-from __future__ import annotations
-
 import argparse
-import json
-import statistics
 import time
 
 import numpy as np
 from highway_env.envs.intersection_env import IntersectionEnv
 
+from measure import report
+from policyscope.envs.highway.config import configuration
 from policyscope.envs.highway.fast import make_fast_intersection
-
-CONFIG = {
-    "observation": {
-        "type": "Kinematics",
-        "vehicles_count": 15,
-        "features": ["presence", "x", "y", "vx", "vy", "cos_h", "sin_h"],
-        "features_range": {"x": [-100, 100], "y": [-100, 100], "vx": [-20, 20], "vy": [-20, 20]},
-        "absolute": True,
-        "order": "shuffled",
-    },
-    "destination": "o1",
-}
 
 
 def play(env: IntersectionEnv, seed: int) -> tuple[int, float, float]:
@@ -43,10 +29,12 @@ def play(env: IntersectionEnv, seed: int) -> tuple[int, float, float]:
     return count, time.process_time() - begun, begun - start
 
 
-def measure(episodes: int, repeats: int) -> list[dict]:
-    """Interleave both environments episode by episode; medians over the repeats."""
-    ours, peer = make_fast_intersection(CONFIG), IntersectionEnv(config=CONFIG)
-    rates: dict[str, list[tuple[float, float]]] = {"highway_step": [], "highway_reset": []}
+def measure(episodes: int, repeats: int) -> None:
+    """Interleave both environments episode by episode and print medians over the repeats."""
+    config = configuration({})
+    ours, peer = make_fast_intersection(config), IntersectionEnv(config=config)
+    steps: list[np.ndarray] = []
+    resets: list[np.ndarray] = []
     decisions = 0
     for repeat in range(repeats):
         totals = np.zeros((2, 3))
@@ -56,25 +44,12 @@ def measure(episodes: int, repeats: int) -> list[dict]:
         if count[0] != count[1]:
             raise SystemExit("the two environments played episodes of different lengths")
         decisions += int(count[0])
-        rates["highway_step"].append(tuple(count / step_seconds))
-        rates["highway_reset"].append(tuple(episodes / reset_seconds))
-    lines = []
-    for name, pairs in rates.items():
-        fast, stock = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(a / b for a, b in pairs)
-        lines.append(
-            {
-                "name": name,
-                "ours": round(fast, 1),
-                "peer": round(stock, 1),
-                "ratio": round(ratio, 2),
-                "goal": 2.0,
-                "better": "higher",
-                "unit": f"{name.removeprefix('highway_')}s per CPU-second, one core",
-                "n": decisions if name == "highway_step" else episodes * repeats,
-            }
-        )
-    return lines
+        steps.append(count / step_seconds)
+        resets.append(episodes / reset_seconds)
+    for name, rates, n in (("step", steps, decisions), ("reset", resets, episodes * repeats)):
+        fast, stock = np.median(rates, axis=0)
+        unit = f"{name}s per CPU-second"
+        report(f"highway_{name}", fast, stock, goal=2.0, better="higher", unit=unit, n=n)
 
 
 def main() -> None:
@@ -83,8 +58,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=20, help="episodes in a repeat")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    for line in measure(options.episodes, options.repeats):
-        print(json.dumps(line))
+    measure(options.episodes, options.repeats)
 
 
 if __name__ == "__main__":

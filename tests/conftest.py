@@ -31,12 +31,3 @@ def _fixed_seeds():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 (third-party code draws from it)
     torch.manual_seed(0)
-
-
-@pytest.fixture(scope="session")
-def shared_folder() -> Path:
-    """The folder of reference data beside the project; tests that need it skip without it."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
-    if not folder.is_dir():
-        pytest.skip("no folder of reference data beside the project")
-    return folder

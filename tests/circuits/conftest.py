@@ -1,6 +1,8 @@
 """Planted scenes: vehicles whose positions, headings and speeds are known and independent."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import torch
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.fit import fingerprint
 from policyscope.circuits.heads import attention_forward
 from policyscope.envs.stepper import Space
 
@@ -28,6 +31,12 @@ class PlantedRecording:
     sites: dict = field(default_factory=dict)
     outputs: tuple = ("q",)
     act: str = "greedy"
+    path: Path = Path("somewhere/planted")
+
+    @property
+    def plan(self):
+        weights = fingerprint(self.agent)
+        return SimpleNamespace(env=SimpleNamespace(id="planted"), seed=0, weights=weights)
 
     def rows(self, names, episodes=None):
         return {n: self.columns[n] for n in ["episode", "step", *names]}

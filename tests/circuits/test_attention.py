@@ -8,6 +8,7 @@ import torch
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.mlp import MLPNetwork
+from policyscope.circuits import measures
 from policyscope.circuits.attention import NO_INITIAL, analyse, explain
 from policyscope.circuits.claims import CLAIMS, judge, judge_training
 from policyscope.circuits.config import AttentionConfig
@@ -16,7 +17,7 @@ from policyscope.circuits.heads import attention_forward
 from policyscope.circuits.measures import entropy
 from policyscope.circuits.relations import SECTORS, sector
 from policyscope.circuits.report import report
-from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.errors import PolicyscopeError, UnknownName
 
 QUICK = AttentionConfig(resamples=200)
 
@@ -145,6 +146,46 @@ def test_planted_directions(planted, agents):
         assert SECTORS[int(means.argmax())] == name
 
 
+def bearing_correlations(planted, agents, make):
+    def pattern(decisions, rng):
+        bearing = np.nan_to_num(decisions.relations["bearing"])
+        return np.repeat(make(bearing)[:, None], 4, axis=1)
+
+    data = with_pattern(planted, agents, pattern, episodes=24).data.sel(quantity="trained")
+    names = ("bearing.rank", "pooled.bearing", "side.rank", "pooled.side")
+    return [data.sel(measure=name) for name in names]
+
+
+def test_planted_bearing_and_side(planted, agents):
+    """Attention to what is ahead says nothing of the side, and the other way round."""
+    ahead = bearing_correlations(planted, agents, lambda b: -1.5 * np.abs(b))
+    right = bearing_correlations(planted, agents, lambda b: 2 * np.sin(b))
+    for found in ahead[:2]:
+        assert (found["estimate"] < -0.4).all()
+        assert (found["high"] < -0.3).all()
+    for found in right[2:]:
+        assert (found["estimate"] > 0.4).all()
+        assert (found["low"] > 0.3).all()
+    for found in (*ahead[2:], *right[:2]):
+        assert (np.abs(found["estimate"]) < 0.2).all()
+
+
+def test_bearing_without_its_size_is_blind_to_ahead(planted, agents, monkeypatch):
+    """The wrong variant: a signed bearing has no rank correlation with looking straight ahead."""
+    monkeypatch.setattr(measures, "ahead_and_side", lambda b: (b, np.sin(b)))
+    found = bearing_correlations(planted, agents, lambda b: -1.5 * np.abs(b))
+    assert (np.abs(found[0]["estimate"]) < 0.2).all()
+    assert (np.abs(found[1]["estimate"]) < 0.2).all()
+
+
+def test_right_of_an_ego_that_heads_north_is_east(planted, agents):
+    """The screen's y grows to the south, so the sign of the side is easily turned."""
+    decisions = gather(planted(agents["random"]()), [], 3.0)
+    _, side = measures.ahead_and_side(decisions.relations["bearing"])
+    known = ~np.isnan(side)
+    assert np.array_equal(side[known] > 0, decisions.position[known][:, 0] > 0)
+
+
 def test_the_favourite_quarter_is_not_chosen_where_it_is_measured(planted, agents):
     """Noise always has a favourite; measured where it was chosen it would look like a finding."""
     result = with_pattern(planted, agents, lambda d, rng: 0.0, episodes=16)
@@ -226,7 +267,7 @@ def test_attention_that_was_not_recorded_is_computed_again_and_says_so(planted, 
 
 
 class WithoutAgent:
-    """A recording whose agent's folder cannot be read."""
+    """A recording whose agent's folder is gone."""
 
     def __init__(self, recording):
         self.__dict__.update(vars(recording))
@@ -235,7 +276,7 @@ class WithoutAgent:
 
     @property
     def agent(self):
-        raise BadFile("rec/agent", "no such folder")
+        raise UnknownName("agent", "rec/agent", ())
 
 
 def test_neither_agent_nor_attention_names_the_flag_that_records_it(planted, agents):

@@ -9,18 +9,19 @@ from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.hooks import capture
 from policyscope.core.sites import leaf_modules
 
+DRAWS = torch.Generator().manual_seed(0)  # every worker of the test run must see the same cases
 EDITS = [
     Edit("zero", "pattern", (0,)),
     Edit("zero", "pattern"),
     Edit("mean", "relu", [[3], [5]], [0.25, 0.1]),
-    Edit("add", "relu", None, torch.randn(8)),
-    Edit("patch", "pattern", (None, 1), torch.randn(4, 2)),
+    Edit("add", "relu", None, torch.randn(8, generator=DRAWS)),
+    Edit("patch", "pattern", (None, 1), torch.randn(4, 2, generator=DRAWS)),
     Edit("patch", "pattern", (1, 2), 0.5, broadcast=True),
     Edit("clamp", "relu", (3,), 2.5),
 ]
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=str)
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.kind)
 def test_json_round_trip(edit):
     again = Edit.from_json(json.loads(json.dumps(edit.to_json())))
     assert again == edit

@@ -1,16 +1,21 @@
+import errno
 import json
 import math
+import os
+from pathlib import Path
 
 import pytest
 
 from policyscope.core.errors import BadFile
 from policyscope.core.files import (
+    atomic_file,
     atomic_folder,
     check_schema,
     digest,
     json_number,
     read_json,
     write_json,
+    write_text,
 )
 
 
@@ -128,3 +133,61 @@ def test_digest_sees_content_names_and_absence(tmp_path):
     renamed = digest(tmp_path)
     (tmp_path / "c").unlink()
     assert len({first, changed, renamed, digest(tmp_path)}) == 4
+
+
+def test_a_file_is_the_old_one_or_the_new_one(tmp_path):
+    path = tmp_path / "x.txt"
+    write_text(path, "old ä")
+
+    def interrupted():
+        with atomic_file(path) as beside:
+            beside.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text(encoding="utf-8") == "old ä"
+    assert listing(tmp_path) == ["x.txt"]
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert listing(tmp_path) == ["x.txt"]
+
+
+def test_a_link_is_followed_and_a_device_is_written_to_not_replaced(tmp_path):
+    (tmp_path / "real").mkdir()
+    write_text(tmp_path / "real/x.txt", "old")
+    (tmp_path / "link.txt").symlink_to("real/x.txt")
+    write_text(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real/x.txt").read_text() == "new"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["none/x.txt", "folder", ".", "/", "file/x.txt"])
+def test_the_error_of_a_file_names_what_was_asked_for(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("file").touch()
+    with pytest.raises(OSError, match=r".") as told:
+        write_text(name, "text")
+    assert told.value.filename == name
+    assert listing(tmp_path) == ["file", "folder"]
+
+
+def test_a_full_disk_is_told_with_the_path_and_leaves_nothing(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left") as told, atomic_file(tmp_path / "x"):
+        raise full
+    assert told.value.filename == str(tmp_path / "x")
+    with pytest.raises(OSError, match="No space left") as told, atomic_folder(tmp_path / "y") as f:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(f / "inner"))
+    assert told.value.filename == str(tmp_path / "y")
+    assert listing(tmp_path) == []

@@ -67,6 +67,20 @@ def test_begin_and_finish_are_a_step(workers):
         workers.finish_step()
 
 
+def test_begin_and_finish_are_a_start(workers):
+    local = make(CARTPOLE, 3)
+    for stepper in (workers, local):
+        stepper.begin_start(STARTS)
+    with pytest.raises(PolicyscopeError, match="finish_start first"):
+        workers.begin_step([0, 0, 0])
+    assert np.array_equal(workers.finish_start(), local.finish_start())
+    for stepper in (workers, local):
+        stepper.begin_start([None, None, None])
+    assert np.array_equal(workers.finish_start(), local.finish_start())
+    with pytest.raises(PolicyscopeError, match="needs a begin_start"):
+        workers.finish_start()
+
+
 def test_starting_some_lanes_leaves_the_others(workers):
     first = workers.start(STARTS)
     moved = workers.step([1, 1, 1]).obs

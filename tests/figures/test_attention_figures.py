@@ -164,6 +164,28 @@ def test_traces_draw_every_unit(recording, site):
     assert "post-activation" in figure.layout.title.text
 
 
+def test_page_says_what_it_leaves_out_and_traces_the_shown_episode(
+    result, recording, tmp_path, monkeypatch
+):
+    from policyscope.figures import actions, attention_page
+
+    total = result.data.sizes["change"]
+    write_attention_page(result, recording, tmp_path / "all.html")
+    assert f"all {total} changes of action" in (tmp_path / "all.html").read_text()
+    for module in (actions, attention_page):
+        monkeypatch.setattr(module, "MOST", 2)
+    write_attention_page(result, recording, tmp_path / "some.html")
+    page = (tmp_path / "some.html").read_text()
+    assert f"the first 2 of {total} changes of action; all are in the result" in page
+    assert f"One scene of {total}" in page
+    data = result.data
+    clearest = int(data["change_episode"].values[data["margin"].values.argmax()])
+    assert f"Neuron traces of one site, output_layer.relus.1, in episode {clearest}." in page
+    assert '"type":"heatmap"' in page
+    title = draw_actions(result, first=1).layout.title.text
+    assert f"2 to 3 of {total} changes" in title
+
+
 def test_page_is_one_file_with_text_escaped(result, recording, tmp_path):
     write_attention_page(result, recording, tmp_path / "page.html", "dark")
     page = (tmp_path / "page.html").read_text()

@@ -14,7 +14,13 @@ from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Start
 from policyscope.rollouts import evaluate as module
 from policyscope.rollouts.baselines import agent_policy, baseline
-from policyscope.rollouts.cache import cache_folder, cache_key, read_cache, write_cache
+from policyscope.rollouts.cache import (
+    cache_folder,
+    cache_key,
+    read_cache,
+    source_digest,
+    write_cache,
+)
 from policyscope.rollouts.evaluate import Plan, evaluate, evaluate_all
 
 HIGHWAY = EnvSpec("highway/intersection")
@@ -227,3 +233,33 @@ def test_memory_of_the_torch_generator_is_not_used(balancer):
     np.random.seed(2)
     again = evaluate_all(Plan((agent_policy(balancer),), CARTPOLE, 5, cached=False))["agent"]
     pd.testing.assert_frame_equal(first, again)
+
+
+def test_another_source_of_policyscope_is_computed_again(balancer, monkeypatch):
+    real, ran = module.run_shard, []
+    monkeypatch.setattr(module, "run_shard", lambda p, k, n: ran.append(n) or real(p, k, n))
+    table = evaluate(balancer, CARTPOLE, 2)
+    pd.testing.assert_frame_equal(evaluate(balancer, CARTPOLE, 2), table)
+    assert ran == [0]
+    monkeypatch.setattr(module, "source_digest", lambda: "of an edited loop")
+    pd.testing.assert_frame_equal(evaluate(balancer, CARTPOLE, 2), table)
+    assert ran == [0, 0]
+
+
+@pytest.mark.parametrize("edit", ["core/stats.py", "envs/a/b.py", "agents/x.py", "rollouts/x.py"])
+def test_the_digest_is_of_all_code_that_an_episode_runs_through(tmp_path, edit):
+    def digest():
+        source_digest.cache_clear()
+        return source_digest(tmp_path)
+
+    for name in ("core/stats.py", "envs/a/b.py", "agents/x.py", "rollouts/x.py", "cli/x.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("1")
+    before = digest()
+    (tmp_path / "cli/x.py").write_text("2")
+    (tmp_path / "core/x.pyc").write_text("2")
+    assert digest() == before
+    (tmp_path / edit).write_text("2")
+    changed = digest()
+    (tmp_path / edit).rename(tmp_path / edit.replace(".py", "_.py"))
+    assert len({before, changed, digest()}) == 3

@@ -1,5 +1,7 @@
 """The rollout loop: assignment, one forward pass, memory, noise."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from torch import nn
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.heads import RowNoise
+from policyscope.agents.memory import memory_row, tree_map
 from policyscope.agents.mlp import MLPNetwork
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import FiredTwice
 from policyscope.envs.entities import Entities
 from policyscope.envs.make import make
@@ -50,12 +54,6 @@ class Corridor:
     def entities(self) -> Entities:
         return Entities.from_rows([(0, "ego", 0, float(self.time), 0.0, 0.0, 1.0, 1.0, 1.0)])
 
-    def scene(self) -> dict:
-        return {"kind": "corridor"}
-
-    def render(self, size: int) -> np.ndarray:
-        return np.full((size, size, 3), self.time, np.uint8)
-
     def close(self) -> None:
         pass
 
@@ -78,6 +76,24 @@ class GRU(nn.Module):
         return {"logits": self.predict(state)}, state
 
 
+class LSTM(nn.Module):
+    """Memory in two parts."""
+
+    recurrent = True
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.predict = nn.LSTMCell(3, 6), nn.Linear(6, 3)
+
+    def initial_state(self, rows: int) -> dict:
+        return {"lstm": (torch.zeros(rows, 6), torch.zeros(rows, 6)), "age": torch.zeros(rows)}
+
+    def forward(self, x, state):
+        hidden, cell = self.cell(x / 10, state["lstm"])
+        logits = self.predict(hidden) + state["age"][:, None]
+        return {"logits": logits}, {"lstm": (hidden, cell), "age": state["age"] + 1}
+
+
 class Counting(MLPNetwork):
     """Counts its forward passes."""
 
@@ -96,8 +112,8 @@ def mlp(network: type[MLPNetwork] = MLPNetwork) -> Agent:
     return Agent(network(3, (8,), 3), ("mlp", {}), "categorical", SPACE, "sample")
 
 
-def recurrent() -> Agent:
-    return Agent(GRU(), ("gru", {}), "categorical", SPACE, "sample")
+def recurrent(network: type[nn.Module] = GRU) -> Agent:
+    return Agent(network(), ("recurrent", {}), "categorical", SPACE, "sample")
 
 
 def by_episode(rows) -> dict[int, list]:
@@ -154,7 +170,7 @@ class Twice(Agent):
 def passes_per_decision(kind: type[Agent]) -> float:
     net = Counting(3, (8,), 3)
     agent = kind(net, ("mlp", {}), "categorical", SPACE, "sample")
-    watch = Watch(entities=True, frame=4)
+    watch = Watch(entities=True)
     rows = list(rollout(agent, corridors(1), seeded_episodes(3, 4), watch=watch))
     return net.passes / len(rows)
 
@@ -172,16 +188,23 @@ def test_a_second_pass_cannot_hide_behind_a_watched_site():
 
 def test_watched_things_are_of_the_state_that_decided():
     agent = mlp()
-    watch = Watch(sites=("predict",), entities=True, frame=4, scene=True)
+    watch = Watch(sites=("predict",), entities=True)
     rows = list(rollout(agent, corridors(2), seeded_episodes(3, 5), watch=watch))
     for row in rows:
         now = agent.net(torch.as_tensor(row.obs)[None])[0].detach().numpy()
         np.testing.assert_allclose(row.sites["predict"], now, atol=1e-6)
         np.testing.assert_allclose(row.outputs["logits"], now, atol=1e-6)
         assert row.entities.x.tolist() == [row.step]
-        assert row.frame.max() == row.step
-        assert row.scene == ({"kind": "corridor"} if row.step == 0 else None)
     assert all(r.entities is None for r in rollout(agent, corridors(2), seeded_episodes(3, 1)))
+
+
+def flat(state) -> np.ndarray:
+    """Memory of any form, (...) in one line."""
+    if isinstance(state, dict):
+        state = list(state.values())
+    if isinstance(state, list | tuple):
+        return np.concatenate([flat(part) for part in state])
+    return np.ravel(state)
 
 
 def memory_error(agent: Agent, lanes: int) -> float:
@@ -195,23 +218,37 @@ def memory_error(agent: Agent, lanes: int) -> float:
             outputs, states = agent.unroll(obs, None, first)
         mine = np.stack([r.outputs["logits"] for r in rows])
         worst = max(worst, float(np.abs(mine - outputs["logits"][:, 0].numpy()).max()))
-        before = np.concatenate([np.zeros((1, 6)), states[:-1, 0].numpy()])
-        worst = max(worst, float(np.abs(np.stack([r.state_in for r in rows]) - before).max()))
+        after = [flat(memory_row(state, 0)) for state in steps_of(states, len(rows))]
+        before = np.stack([np.zeros_like(after[0]), *after[:-1]])
+        worst = max(worst, float(np.abs(np.stack([flat(r.state_in) for r in rows]) - before).max()))
     return worst
 
 
+def steps_of(states, count: int) -> list:
+    return [tree_map(lambda leaf, t=t: leaf[t], states) for t in range(count)]
+
+
 @pytest.mark.parametrize("lanes", [1, 4])
-def test_memory_is_reset_at_row_0(lanes):
-    assert memory_error(recurrent(), lanes) < 1e-6
+@pytest.mark.parametrize("network", [GRU, LSTM])
+def test_memory_is_reset_at_row_0(network, lanes):
+    assert memory_error(recurrent(network), lanes) < 1e-6
 
 
-def test_the_memory_test_sees_a_forgotten_reset(monkeypatch):
+@pytest.mark.parametrize("network", [GRU, LSTM])
+def test_the_memory_test_sees_a_forgotten_reset(monkeypatch, network):
     def forgets(self, lanes, width):
         if self.value is None:
             self.value = self.agent.initial_state(width)
 
     monkeypatch.setattr(loop._Memory, "begin", forgets)
-    assert memory_error(recurrent(), 2) > 1e-3
+    assert memory_error(recurrent(network), 2) > 1e-3
+
+
+def test_rows_hold_memory_in_the_form_of_the_agent():
+    for row in rollout(recurrent(LSTM), corridors(3), seeded_episodes(1, 5)):
+        hidden, cell = row.state_in["lstm"]
+        assert (hidden.shape, cell.shape) == ((6,), (6,))
+        assert row.state_in["age"] == row.step
 
 
 def test_resetting_one_lane_leaves_the_memory_of_the_others():
@@ -281,3 +318,24 @@ def test_hooks_are_gone_after_a_rollout_that_was_left_early():
     next(rows)
     rows.close()
     assert not any(module._forward_hooks for module in agent.net.modules())
+
+
+def cartpole_moments() -> tuple[LocalStepper, Start, Start]:
+    """A stepper, and snapshots of one episode's last moments: before its end and after it."""
+    stepper = make(EnvSpec("gym:CartPole-v1"), lanes=1)
+    stepper.start([Start(seed=3)])
+    while not stepper.call(0, "outcome"):
+        before = Start(snapshot=stepper.call(0, "snapshot"))
+        stepper.step([0])
+    return stepper, before, Start(snapshot=stepper.call(0, "snapshot"))
+
+
+def test_an_episode_that_has_ended_where_it_starts_is_named():
+    stepper, before, after = cartpole_moments()
+    agent = Agent(MLPNetwork(4, (8,), 2), ("mlp", {}), "categorical", stepper.space)
+    with pytest.raises(PolicyscopeError, match=r"episode 6 has already ended where it starts \("):
+        list(islice(rollout(agent, stepper, [Episode(6, after)]), 50))
+    rows = list(islice(rollout(agent, stepper, [Episode(6, before)]), 50))
+    assert rows[0].step == 0
+    assert rows[-1].last
+    stepper.close()

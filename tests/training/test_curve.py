@@ -9,10 +9,10 @@ from policyscope.training.curve import bands, load_curve
 from policyscope.training.dqn_config import configure
 
 
-def write_run(folder, returns, preset="paper", changes=()):
+def write_run(folder, returns, preset="paper", changes=(), seed=0):
     folder.mkdir()
     config = configure(preset, list(changes)).to_json()
-    plan = {"env": {"id": "highway/intersection"}, "config": config}
+    plan = {"env": {"id": "highway/intersection"}, "config": config, "seed": seed, "steps": 1000}
     (folder / "run.json").write_text(json.dumps(plan))
     rows = [
         {"step": 10 * (i + 1), "seconds": i, "return": r, "outcome": "arrived"}
@@ -25,7 +25,7 @@ def write_run(folder, returns, preset="paper", changes=()):
 
 def test_bands_are_mean_lowest_and_highest_run_of_each_window(tmp_path):
     a = write_run(tmp_path / "a", [0.0] * 10 + [4.0] * 10)
-    b = write_run(tmp_path / "b", [2.0] * 10 + [8.0] * 10)
+    b = write_run(tmp_path / "b", [2.0] * 10 + [8.0] * 10, seed=1)
     (band,) = bands([load_curve(a), load_curve(b)], points=2)
     assert band.runs == 2
     np.testing.assert_allclose(band.step, [50, 150])
@@ -40,8 +40,8 @@ def test_runs_of_another_recipe_are_another_band_named_by_what_differs(tmp_path)
     b = write_run(tmp_path / "b", [1.0] * 10, changes=["lr=0.01"])
     found = bands([load_curve(a), load_curve(b)], points=1)
     assert [band.group for band in found] == [
-        "highway/intersection, paper",
-        "highway/intersection, paper, lr=0.01",
+        "highway/intersection, paper, 1,000 steps",
+        "highway/intersection, paper, lr=0.01, 1,000 steps",
     ]
     figure = draw(found)
     lines = [trace for trace in figure.data if trace.name]
@@ -56,3 +56,14 @@ def test_what_is_no_run_is_said_so(tmp_path):
         load_curve(empty)
     with pytest.raises(PolicyscopeError, match="at least one run"):
         bands([])
+
+
+def test_one_seed_twice_is_no_band(tmp_path):
+    runs = [write_run(tmp_path / name, [0.0] * 10) for name in "ab"]
+    with pytest.raises(PolicyscopeError, match="different seeds"):
+        bands([load_curve(run) for run in runs])
+
+
+def test_no_window_is_refused(tmp_path):
+    with pytest.raises(PolicyscopeError, match="window"):
+        bands([load_curve(write_run(tmp_path / "a", [0.0]))], points=0)

@@ -14,6 +14,7 @@ from policyscope.agents.store import checkpoints, load_agent, load_weights
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.make import make, parse_env
 from policyscope.training import dqn
+from policyscope.training.checkpoint import only_trainer
 from policyscope.training.dqn import Plan, choose_network, train
 from policyscope.training.dqn_config import configure
 from policyscope.training.log import read_curve
@@ -229,7 +230,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(whole):
     before = (whole / "weights.safetensors").read_bytes()
     with pytest.raises(PolicyscopeError, match="--resume"):
         train(plan(whole))
-    with pytest.raises(PolicyscopeError, match="other settings"):
+    with pytest.raises(PolicyscopeError, match="another steps"):
         train(plan(whole, steps=400), resume=True)
     assert (whole / "weights.safetensors").read_bytes() == before
 
@@ -257,6 +258,15 @@ def test_settings_are_checked():
         configure("papper", [])
     with pytest.raises(PolicyscopeError, match="takes a int"):
         configure("paper", ["batch=many"])
+    for wrong in ("gamma=2", "lr=-1", "batch=0", "average=1.5", "memory=10"):
+        with pytest.raises(PolicyscopeError, match=wrong.split("=")[0]):
+            configure("paper", [wrong])
+
+
+def test_two_processes_do_not_train_in_one_folder(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    with only_trainer(tmp_path / "run"), pytest.raises(BadFile, match="another process"):
+        train(plan(tmp_path / "run"), resume=True)
 
 
 def test_other_spaces_are_refused_by_name_or_given_a_perceptron():

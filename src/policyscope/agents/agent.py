@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from policyscope.agents.build import build_network
 from policyscope.agents.heads import Outputs, RowNoise, choose
+from policyscope.agents.memory import begin_anew, stack_states
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.registry import find
 from policyscope.core.sites import Site, leaf_modules, list_sites
@@ -41,7 +42,7 @@ class Agent:
     Args:
         net: an ordinary module. Without memory: observation -> outputs. Recurrent
             (``net.recurrent`` is true): (observation, state) -> (outputs, state), with
-            ``net.initial_state(n)``.
+            ``net.initial_state(n)``: a tensor or tuples, lists and dicts of them, (N, ...) each.
         network: registered name of the network and its constructor arguments.
         head: how outputs become an action: q, categorical or gaussian.
         space: shapes and names of observations and actions.
@@ -158,13 +159,11 @@ class Agent:
         state = self.initial_state(batch) if state is None else state
         rows, states = [], []
         for t in range(steps):
-            fresh = self.initial_state(batch)
-            keep = ~first[t]
-            state = torch.where(keep.view(-1, *[1] * (state.dim() - 1)), state, fresh)
+            state = begin_anew(state, self.initial_state(batch), first[t])
             outputs, state = self.forward(obs[t], state)
             rows.append(outputs)
             states.append(state)
-        return {k: torch.stack([r[k] for r in rows]) for k in rows[0]}, torch.stack(states)
+        return {k: torch.stack([r[k] for r in rows]) for k in rows[0]}, stack_states(states)
 
     def with_weights(self, weights: dict[str, Tensor]) -> "Agent":
         """The same agent with other weights, e.g. its own initial ones."""

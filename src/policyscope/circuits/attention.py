@@ -4,7 +4,7 @@ Letters: R decisions, K heads, V rows of the observation, S sets of weights (tra
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,9 @@ from policyscope.circuits.heads import PARTS, attention_forward, attention_layer
 from policyscope.circuits.measures import Data, Measure, all_measures
 from policyscope.circuits.relations import UNITS
 from policyscope.circuits.resampling import band, episode_weights
+from policyscope.circuits.subject import agent_of, python_line, subject
 from policyscope.core.checks import Check
-from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
 
@@ -33,18 +34,22 @@ QUANTITIES = ("trained", "initial", "difference")
 NO_INITIAL = (
     "the run's own initial weights are unknown, so nothing here tells what training brought about"
 )
+NO_AGENT = "the recording holds no agent, so the attention was not computed again to compare"
 RECOMPUTED = (
     "the recording holds no {site}: the attention was computed again, one forward pass of the "
     "recorded agent for each recorded observation"
 )
 
 
-def explain(recording: Any, config: AttentionConfig | None = None) -> Result:
+def explain(
+    recording: Any, config: AttentionConfig | None = None, command: str | None = None
+) -> Result:
     """Relate every head's attention to the vehicles it looks at, and put the paper's claims to it.
 
     Args:
         recording: an opened recording of an agent with ego attention, with its scene.
         config: options.
+        command: the command line, for the provenance.
 
     Returns:
         A Result. ``data`` holds the attention by decision, head and observation row with the
@@ -54,6 +59,7 @@ def explain(recording: Any, config: AttentionConfig | None = None) -> Result:
 
     Raises:
         PolicyscopeError: the recording lacks something; the message names the flag to record it.
+        BadFile: the recorded agent is damaged.
 
     Cost: one forward pass of each set of weights for each decision, then some seconds of
     resampling for 1000 resamples of 1000 decisions.
@@ -61,7 +67,7 @@ def explain(recording: Any, config: AttentionConfig | None = None) -> Result:
     Reference: Leurent & Mercat 2019 (arXiv 1911.12250), sections 3 and 4.
     """
     config = config or AttentionConfig()
-    agent = _agent(recording)
+    agent = agent_of(recording)
     prefix = attention_layer(agent)[0] if agent else "attention_layer"
     recorded = [f"{prefix}.{p}" for p in PARTS if f"{prefix}.{p}" in recording.sites]
     if agent is None and f"{prefix}.pattern" not in recorded:
@@ -70,14 +76,13 @@ def explain(recording: Any, config: AttentionConfig | None = None) -> Result:
             f"with --sites '{prefix}.*'"
         )
     decisions = gather(recording, recorded, config.horizon)
-    return analyse(decisions, agent, prefix, config, greedy=recording.act == "greedy")
-
-
-def _agent(recording: Any) -> Agent | None:
-    try:
-        return recording.agent
-    except BadFile:
-        return None
+    found = analyse(decisions, agent, prefix, config, greedy=recording.act == "greedy")
+    line = python_line("explain", recording, *_changed(config))
+    return replace(
+        found,
+        parameters={"recording": subject(recording), **found.parameters, "python": line},
+        provenance=provenance(command or line, config.seed),
+    )
 
 
 def analyse(
@@ -117,22 +122,21 @@ def analyse(
     if "pattern" not in recorded:
         notes.append(RECOMPUTED.format(site=f"{prefix}.pattern"))
     if agent is None:
-        notes.append("the agent is unknown, so the attention was not computed again to compare")
+        notes.append(NO_AGENT)
     data = _dataset(decisions, pattern, config, agent)
     return Result(
         method="attention",
         data=data.assign_attrs(notes="\n".join(notes), prefix=prefix),
-        parameters={**asdict(config), "python": _python(config)},
+        parameters=asdict(config),
         provenance=provenance(seed=config.seed),
         checks=tuple(found),
         unchecked="; ".join(notes) or None,
     )
 
 
-def _python(config: AttentionConfig) -> str:
+def _changed(config: AttentionConfig) -> list[str]:
     changed = [f"{k}={v!r}" for k, v in asdict(config).items() if v != getattr(AttentionConfig, k)]
-    given = f", AttentionConfig({', '.join(changed)})" if changed else ""
-    return f"explain(open_recording(REC){given})"
+    return [f"AttentionConfig({', '.join(changed)})"] if changed else []
 
 
 def _numpy(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:

@@ -18,6 +18,8 @@ from policyscope.circuits.resampling import mean, partial, rank_correlations
 #: Ranks within a decision say something from three vehicles on.
 MIN_VEHICLES = 3
 CORRELATION = "rank correlation"
+OFF_AHEAD = "how far off straight ahead the vehicle is"
+SIDE = "how far to the right of the ego the vehicle is (left negative)"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def _within_decisions(data: Data) -> list[Measure]:
     near, closest = d.relations["distance"], d.relations["closest_approach"]
     near_rank, near_plain = within.centred_ranks(near, several), within.centred(near, several)
     closest_rank = within.centred_ranks(closest, several)
+    off, side = ahead_and_side(d.relations["bearing"])
     closest_plain = within.centred(closest, several)
     two = d.others & (d.others.sum(-1) >= 2)[:, None]
 
@@ -125,7 +128,30 @@ def _within_decisions(data: Data) -> list[Measure]:
             "attention per 10 m",
             10 * within.slope(w, g, closest_plain, plain, near_plain), several,
         ),
+        data.measure(
+            "bearing.rank", f"attention with {OFF_AHEAD}, {same}", CORRELATION,
+            within.correlation(w, g, within.centred_ranks(off, several), ranks), several,
+        ),
+        data.measure(
+            "side.rank", f"attention with {SIDE}, {same}", CORRELATION,
+            within.correlation(w, g, within.centred_ranks(side, several), ranks), several,
+        ),
     ]  # fmt: skip
+
+
+def ahead_and_side(
+    bearing: Float[np.ndarray, "..."],
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """How far off straight ahead a bearing is [rad], and how far to the side: -1 left, 1 right.
+
+    The side is the sine, as a bearing itself jumps from one side to the other right behind.
+
+    Example:
+        >>> off, side = ahead_and_side(np.array([0.0, -np.pi / 2]))
+        >>> [round(float(v), 2) for v in (*off, *side)]
+        [0.0, 1.57, 0.0, -1.0]
+    """
+    return np.abs(bearing), np.sin(bearing)
 
 
 def _over_time(data: Data) -> list[Measure]:
@@ -215,15 +241,25 @@ def _ego(data: Data) -> list[Measure]:
 
 def _pooled(data: Data) -> list[Measure]:
     d, w, heads = data.decisions, data.weights, data.pattern.shape[1]
+    off, side = ahead_and_side(d.relations["bearing"])
+    values_of = {
+        "distance": ("distance", d.relations["distance"]),
+        "closest_approach": ("closest approach", d.relations["closest_approach"]),
+        "relative_speed": ("relative speed", d.relations["relative_speed"]),
+        "bearing": (OFF_AHEAD, off),
+        "side": (SIDE, side),
+        "heading_change": ("heading change", np.abs(d.relations["heading_change"])),
+    }
     found = []
-    for columns in (("distance", "closest_approach", "relative_speed"), ("heading_change",)):
-        values = np.stack([np.abs(d.relations[c]) for c in columns], axis=-1)
+    # A vehicle's first step has no heading change; the other relations keep it.
+    for columns in (tuple(values_of)[:-1], tuple(values_of)[-1:]):
+        values = np.stack([values_of[c][1] for c in columns], axis=-1)
         used = d.others & ~np.isnan(values).any(-1)
         group = np.broadcast_to(d.group[:, None], used.shape)[used]
         attention = np.moveaxis(data.pattern, 1, -1)[used]
         ranks = rank_correlations(w, np.column_stack([attention, values[used]]), group)
         for i, column in enumerate(columns):
-            title = f"attention with {column.replace('_', ' ')}, all vehicles pooled"
+            title = f"attention with {values_of[column][0]}, all vehicles pooled"
             draws = ranks[:, heads + i, :heads]
             found.append(data.measure(f"pooled.{column}", title, CORRELATION, draws, used))
     return found

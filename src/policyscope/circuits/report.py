@@ -52,6 +52,40 @@ def report(result: Result) -> dict[str, Any]:
     }
 
 
+def traces_report(result: Result) -> dict[str, Any]:
+    """What traces say, as JSON values.
+
+    Args:
+        result: of the method ``traces``.
+
+    Returns:
+        ``site``, ``kind``, ``stage``, ``episode``, ``n`` (steps, units, vehicles; 0 vehicles where
+        the site has no axis of them), ``liveliest``, the six units that vary most with the standard
+        deviation over all steps (and vehicles), ``notes`` and ``parameters``.
+    """
+    data = result.data
+    spread = np.sqrt(
+        np.nanmean(data["centred"].values ** 2, axis=tuple(range(data["centred"].ndim - 1)))
+    )
+    most = np.argsort(-spread, kind="stable")[:6]
+    return {
+        "method": result.method,
+        **{k: data.attrs[k] for k in ("site", "kind", "stage", "episode", "outcome")},
+        "n": {
+            "steps": data.sizes["step"],
+            "units": data.sizes["unit"],
+            "vehicles": data.sizes.get("identity", 0),
+        },
+        "liveliest": [
+            {"unit": int(u), "standard_deviation": _number(float(spread[u]))} for u in most
+        ],
+        "checks": [check.to_json() for check in result.checks],
+        "passed": result.passed,
+        "notes": [result.unchecked] if result.unchecked else [],
+        "parameters": result.parameters,
+    }
+
+
 def _measure(row: xr.Dataset) -> dict[str, Any]:
     return {
         "title": row["title"].item(),

@@ -12,15 +12,20 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from policyscope.agents.agent import Agent
+from policyscope.circuits.subject import agent_of, python_line, subject
 from policyscope.core.errors import UnknownName
 from policyscope.core.hooks import capture
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
+from policyscope.core.sites import Site
 
+#: Kind of a site whose agent is gone.
+UNKNOWN = "unknown module"
+NONLINEAR = ("ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Tanh", "Sigmoid")
 DESCRIPTIVE = "activations as they were; a trace by itself claims nothing"
 
 
-def traces(recording: Any, site: str, episode: int) -> Result:
+def traces(recording: Any, site: str, episode: int, command: str | None = None) -> Result:
     """Activations of a site over an episode, as they are and minus their mean over its steps.
 
     Args:
@@ -28,6 +33,7 @@ def traces(recording: Any, site: str, episode: int) -> Result:
         site: name of the site. Behind a ``ReLU`` it is post-activation; a ``Linear`` site is
             marked pre-activation, as what follows it in the network is not this value.
         episode: number of the episode.
+        command: the command line, for the provenance.
 
     Returns:
         A Result with ``activation`` and ``centred`` of dims (step, unit) or, for sites with an
@@ -35,11 +41,12 @@ def traces(recording: Any, site: str, episode: int) -> Result:
 
     Raises:
         UnknownName: the agent has no such site.
+        PolicyscopeError: no such episode.
 
     Cost: reads one episode; one forward pass for each of its steps if the site was not recorded.
     """
-    agent = recording.agent
-    sites = agent.sites()
+    agent = agent_of(recording)
+    sites = agent.sites() if agent else _recorded_sites(recording)
     if site not in sites:
         raise UnknownName("site", site, sites)
     data = recording.episode(episode)
@@ -50,7 +57,14 @@ def traces(recording: Any, site: str, episode: int) -> Result:
     frame = xr.Dataset(
         {"action": ("step", data["action"].values)},
         arrays,
-        {"site": site, "kind": kind, "stage": stage(kind), "episode": episode, "actions": names},
+        {
+            "site": site,
+            "kind": kind,
+            "stage": stage(kind),
+            "episode": episode,
+            "actions": names,
+            "outcome": str(data.attrs["outcome"]),
+        },
     )
     identity = data["row_identity"].values if "row_identity" in data else np.empty((0, 0), int)
     axis = vehicle_axis(values.shape[1:], identity.shape[1])
@@ -64,17 +78,31 @@ def traces(recording: Any, site: str, episode: int) -> Result:
         frame = frame.assign_coords(identity=who, unit=np.arange(flat.shape[-1]))
     frame["activation"] = (dims, flat.astype(np.float32))
     frame["centred"] = (dims, centre(flat).astype(np.float32))
+    line = python_line("traces", recording, repr(site), str(episode))
     return Result(
         "traces",
         frame,
-        {"site": site, "episode": episode, "python": f"traces(rec, {site!r}, {episode})"},
-        provenance(),
+        {"recording": subject(recording), "site": site, "episode": episode, "python": line},
+        provenance(command or line),
         unchecked=DESCRIPTIVE + how,
     )
 
 
+def default_site(recording: Any) -> str | None:
+    """The last post-activation site before the outputs; None where the agent is gone or has none.
+
+    Args:
+        recording: an opened recording.
+    """
+    agent = agent_of(recording)
+    found = [n for n, s in agent.sites().items() if s.kind in NONLINEAR] if agent else []
+    return found[-1] if found else None
+
+
 def stage(kind: str) -> str:
     """Whether the output of a module of this class is taken before a nonlinearity."""
+    if kind == UNKNOWN:
+        return "stage unknown"
     return "pre-activation" if kind in ("Linear", "Conv1d", "Conv2d") else "post-activation"
 
 
@@ -124,9 +152,13 @@ def centre(values: Float[np.ndarray, "... T U"]) -> Float[np.ndarray, "... T U"]
     return values - np.where(known, values, 0.0).sum(-2, keepdims=True) / count
 
 
-def _activations(agent: Agent, data: xr.Dataset, site: str) -> tuple[np.ndarray, str]:
+def _recorded_sites(recording: Any) -> dict[str, Site]:
+    return {name: Site(name, UNKNOWN, shape) for name, shape in recording.sites.items()}
+
+
+def _activations(agent: Agent | None, data: xr.Dataset, site: str) -> tuple[np.ndarray, str]:
     name = f"sites/{site}"
-    if name in data:
+    if agent is None or name in data:
         return data[name].values, ""
     obs = torch.from_numpy(data["obs"].values)
     with torch.no_grad(), capture(agent.modules(), [site]) as seen:

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import tyro
 
+from policyscope.cli.flags import parse
+from policyscope.core.files import write_text
+
 EXAMPLES = """Draw training curves; runs of one recipe become a band over seeds.
 
 examples:
@@ -29,7 +32,7 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope curve``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope curve", description=EXAMPLES)
+    args = parse(Args, argv, "curve", EXAMPLES)
     from rich.console import Console
     from rich.table import Table
 
@@ -50,6 +53,6 @@ def main(argv: Sequence[str]) -> int:
         from policyscope.figures.curve import draw
 
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        draw(found).write_html(args.out, include_plotlyjs=True)
+        write_text(args.out, draw(found).to_html(include_plotlyjs=True))
         Console(stderr=True).print(f"wrote {args.out}")
     return 0

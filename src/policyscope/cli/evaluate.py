@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +65,7 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope evaluate``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope evaluate", description=EXAMPLES)
+    args = parse(Args, argv, "evaluate", EXAMPLES)
     if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
         raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
     if args.card and (args.weights or args.env or args.env_set):
@@ -90,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(text)
         return 0
     if args.json:
-        Path(args.json).write_text(text, encoding="utf-8")
+        write_text(args.json, text)
     from policyscope.cli.tables import evaluation_tables
 
     evaluation_tables(args.agent, values)

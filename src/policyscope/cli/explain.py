@@ -1,27 +1,27 @@
 """``policyscope explain``: explain a recording."""
 
 import json
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from policyscope.circuits.config import AttentionConfig
+from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
-from policyscope.core.registry import find
+from policyscope.core.registry import entry
 
-if TYPE_CHECKING:
-    from policyscope.core.result import Result
-
-EXAMPLES = """Explain a recording: what each attention head looks at, with intervals and verdicts.
+EXAMPLES = """Explain a recording: what each attention head looks at, or the traces of its neurons.
 
 examples:
   policyscope explain runs/rec --method attention
   policyscope explain runs/rec --out runs/attention --theme dark
   policyscope explain runs/rec --attention.horizon 5 --json - > attention.json
+  policyscope explain runs/rec --method traces --site output_layer.relus.1 --episode 3
 """
 
 
@@ -32,7 +32,11 @@ class Args:
     recording: Annotated[str, tyro.conf.Positional]
     """Folder of the recording."""
     method: str = "attention"
-    """How to explain it; an unknown name lists those there are."""
+    """How to explain it: attention or traces; an unknown name lists those there are."""
+    site: str | None = None
+    """Site to trace, with --method traces; an unknown name lists those there are."""
+    episode: int | None = None
+    """Episode to trace, with --method traces; default: the first one."""
     out: Path | None = None
     """Folder of the result and its figure; default: explain/METHOD in the recording."""
     json: str | None = None
@@ -45,31 +49,24 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope explain``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope explain", description=EXAMPLES)
-    _check(args.attention)
-    explain = find("method", args.method)
+    args = parse(Args, argv, "explain", EXAMPLES)
+    entry("method", args.method)
+    _check_flags(args)
     out = args.out or Path(args.recording) / "explain" / args.method
     if out.exists() and not (out / "result.json").is_file():
         raise BadFile(out, "exists and is no result", "choose another --out")
     if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
         raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
-    from policyscope.circuits.report import report
-    from policyscope.cli.explain_tables import attention_tables
-    from policyscope.figures.attention_page import write_attention_page
-    from policyscope.recordings.read import open_recording
-
-    recording = open_recording(args.recording)
-    result: Result = explain(recording, args.attention)
-    result.save(out, overwrite=True)
-    write_attention_page(result, recording, out / "figure.html", args.theme)
-    values = {**report(result), "result": str(out), "figure": str(out / "figure.html")}
+    command = f"policyscope explain {shlex.join(argv)}"
+    values, show = _METHODS[args.method](args, out, command)
+    values = {**values, "result": str(out), "figure": str(out / "figure.html")}
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
         return _exit(values)
     if args.json:
         Path(args.json).write_text(text, encoding="utf-8")
-    attention_tables(values)
+    show(values)
     return _exit(values)
 
 
@@ -78,17 +75,52 @@ def _exit(values: dict[str, Any]) -> int:
     return 0 if values["passed"] else 3
 
 
-def _check(config: AttentionConfig) -> None:
-    if config.resamples < 100:
-        raise PolicyscopeError(
-            f"--attention.resamples must be at least 100 for an interval, got {config.resamples}"
-        )
-    if not 0.5 <= config.level < 1:
-        raise PolicyscopeError(
-            f"--attention.level must be 0.5 or more and less than 1, got {config.level}"
-        )
-    for name in ("horizon", "turn", "clear"):
-        if getattr(config, name) <= 0:
-            raise PolicyscopeError(
-                f"--attention.{name} must be positive, got {getattr(config, name)}"
-            )
+def _check_flags(args: Args) -> None:
+    if args.method != "traces":
+        for flag in ("site", "episode"):
+            if getattr(args, flag) is not None:
+                raise PolicyscopeError(f"--{flag} belongs to --method traces; leave it out")
+    elif args.attention != AttentionConfig():
+        raise PolicyscopeError("--attention.* flags belong to --method attention; leave them out")
+
+
+_Explained = tuple[dict[str, Any], Callable[[dict[str, Any]], None]]
+
+
+def _attention(args: Args, out: Path, command: str) -> _Explained:
+    from policyscope.circuits.attention import explain
+    from policyscope.circuits.report import report
+    from policyscope.cli.explain_tables import attention_tables
+    from policyscope.figures.attention_page import write_attention_page
+    from policyscope.recordings.read import open_recording
+
+    recording = open_recording(args.recording)
+    result = explain(recording, args.attention, command)
+    result.save(out, overwrite=True)
+    write_attention_page(result, recording, out / "figure.html", args.theme)
+    return report(result), attention_tables
+
+
+def _traces(args: Args, out: Path, command: str) -> _Explained:
+    from policyscope.circuits.report import traces_report
+    from policyscope.circuits.traces import default_site, traces
+    from policyscope.cli.explain_tables import traces_text
+    from policyscope.figures.traces_page import write_traces_page
+    from policyscope.recordings.read import open_recording
+
+    recording = open_recording(args.recording)
+    if args.site is None:
+        site = default_site(recording) or next(iter(recording.sites), "SITE")
+        raise PolicyscopeError(f"--method traces needs a site, e.g. --site {site}")
+    first = 0 if recording.episodes.empty else int(recording.episodes["episode"].min())
+    episode = first if args.episode is None else args.episode
+    result = traces(recording, args.site, episode, command)
+    result.save(out, overwrite=True)
+    write_traces_page(result, out / "figure.html", args.theme)
+    return traces_report(result), traces_text
+
+
+_METHODS: dict[str, Callable[[Args, Path, str], _Explained]] = {
+    "attention": _attention,
+    "traces": _traces,
+}

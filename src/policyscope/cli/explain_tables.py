@@ -46,6 +46,31 @@ def attention_tables(values: Mapping[str, Any]) -> None:
     )
 
 
+def traces_text(values: Mapping[str, Any]) -> None:
+    """Say what was traced and where it is drawn.
+
+    Args:
+        values: what ``circuits.report.traces_report`` gives, with ``result`` and ``figure``.
+    """
+    console = Console(highlight=False)
+    n = values["n"]
+    console.print(
+        f"[bold]Traces of {escape(values['site'])}[/], episode {values['episode']}: "
+        f"{n['steps']} steps, {n['units']} units"
+        + (f", {n['vehicles']} vehicles by identity" if n["vehicles"] else ""),
+        soft_wrap=True,
+    )
+    console.print(f"{values['kind']} output, {values['stage']}", markup=False)
+    for unit in values["liveliest"]:
+        spread = _number(unit["standard_deviation"], 3).removeprefix("+")
+        console.print(f"unit {unit['unit']}: standard deviation over the steps {spread}")
+    for note in values["notes"]:
+        console.print(f"note: {note}", markup=False)
+    console.print(
+        f"result: {values['result']}\nfigure: {values['figure']}", markup=False, soft_wrap=True
+    )
+
+
 def _claim(console: Console, claim: Mapping[str, Any], measures: Mapping[str, Any]) -> None:
     shown, effect = measures[claim["verdict_measure"]], measures[claim["effect_measure"]]
     text = claim["text"]
@@ -70,10 +95,10 @@ def _claim(console: Console, claim: Mapping[str, Any], measures: Mapping[str, An
 
 
 def _plain(console: Console, measures: Mapping[str, Any]) -> None:
-    for name in ("self.mean", "entropy.mean"):
+    for name in ("bearing.rank", "side.rank", "self.mean", "entropy.mean"):
         measure = measures[name]
         console.print(
-            f"[bold]{measure['title'].capitalize()}[/] [dim]({measure['unit']}; "
+            f"[bold]{escape(measure['title'].capitalize())}[/] [dim]({measure['unit']}; "
             f"n = {measure['n_rows']} in {measure['n_episodes']} episodes)[/]"
         )
         table = _table("trained", "", "initial", "trained minus initial")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from policyscope.cli.flags import parse
 from policyscope.core.errors import PolicyscopeError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope export``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope export", description=EXAMPLES)
+    args = parse(Args, argv, "export", EXAMPLES)
     if not 0 <= args.port <= 65535:
         raise PolicyscopeError(f"--port must be 0 to 65535, got {args.port}")
     from rich.console import Console

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
 
 EXAMPLES = """Turn a foreign checkpoint into an agent. No code in the file is run.
@@ -39,7 +40,7 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope import``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope import", description=EXAMPLES)
+    args = parse(Args, argv, "import", EXAMPLES)
     if args.heads is not None and args.heads < 1:
         raise PolicyscopeError(f"--heads must be positive, got {args.heads}")
     if args.out.is_file() or (args.out / "agent.json").exists():

@@ -4,17 +4,17 @@ import sys
 from importlib import import_module
 
 from policyscope import __version__
-from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.core.errors import PolicyscopeError, UnknownName, system_error
 
 VERBS = {
     "train": "train an agent (dqn)",
     "curve": "draw and tabulate training curves",
     "import": "turn a foreign checkpoint into an agent",
-    "show": "describe an agent or a recording",
+    "show": "describe an agent, a recording or a result",
     "evaluate": "return, outcomes and length with intervals, beside baselines",
     "watch": "write videos of an agent with its action values",
     "record": "record episodes: observations, activations, scene, consequences",
-    "explain": "explain a recording (attention)",
+    "explain": "explain a recording (attention, neuron traces)",
     "export": "write a recording as one self-contained HTML page",
 }
 
@@ -77,6 +77,16 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except _file_errors() as error:
+        sys.stderr.write(f"error: {system_error(error)}\n")
+        return 2
+
+
+def _file_errors() -> tuple[type[Exception], ...]:
+    """Errors that tell of files and disks; looked up when one is raised, to start fast."""
+    from safetensors import SafetensorError
+
+    return (OSError, SafetensorError)
 
 
 if __name__ == "__main__":

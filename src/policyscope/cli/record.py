@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from policyscope.cli.flags import parse
 from policyscope.core.errors import PolicyscopeError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope record``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope record", description=EXAMPLES)
+    args = parse(Args, argv, "record", EXAMPLES)
     if args.workers is not None and args.workers < 0:
         raise PolicyscopeError(f"--workers must be 0 or more, got {args.workers}")
     from rich.console import Console

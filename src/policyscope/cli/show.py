@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from policyscope.cli.flags import parse
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,7 +31,7 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope show``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope show", description=EXAMPLES)
+    args = parse(Args, argv, "show", EXAMPLES)
     from rich.console import Console
 
     console = Console(highlight=False)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from policyscope.cli.flags import parse
 from policyscope.core.errors import PolicyscopeError, UnknownName
 
 EXAMPLES = """Train an agent with double DQN.
@@ -57,11 +59,15 @@ def main(argv: Sequence[str]) -> int:
         argv = ["dqn", "--help"]
     if argv[0] != "dqn":
         raise UnknownName("algorithm", argv[0], ["dqn"])
-    args = tyro.cli(Args, args=list(argv[1:]), prog="policyscope train dqn", description=EXAMPLES)
+    args = parse(Args, argv[1:], "train dqn", EXAMPLES)
     from policyscope.training.dqn_config import configure
 
-    if args.steps <= 0:
-        raise PolicyscopeError(f"--steps must be positive, got {args.steps}")
+    for flag, value, least in (
+        ("steps", args.steps, 1), ("seed", args.seed, 0), ("workers", args.workers or 0, 0),
+        ("checkpoints", args.checkpoints, 0), ("save-every", args.save_every, 1),
+    ):  # fmt: skip
+        if value < least:
+            raise PolicyscopeError(f"--{flag} must be at least {least}, got {value}")
     config = configure(args.preset, args.set)
     from policyscope.cli.device import choose_device
     from policyscope.envs.make import parse_env
@@ -82,5 +88,15 @@ def main(argv: Sequence[str]) -> int:
         device=choose_device(args.device),
         command="policyscope train " + shlex.join(argv),
     )
-    train(plan, args.resume)
+    try:
+        agent = train(plan, args.resume)
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"interrupted; give the same command with --resume to go on in {args.out}\n"
+        )
+        return 130
+    sys.stderr.write(
+        f"trained {args.out}: {agent.card['steps']:,} steps, {agent.card['episodes']:,} episodes; "
+        f"next: policyscope evaluate {args.out}\n"
+    )
     return 0

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
 
 EXAMPLES = """Write mp4 videos of an agent: the scene before each step beside its action values.
@@ -47,7 +48,7 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope watch``."""
-    args = tyro.cli(Args, args=list(argv), prog="policyscope watch", description=EXAMPLES)
+    args = parse(Args, argv, "watch", EXAMPLES)
     if args.fps <= 0 or not 32 <= args.size <= 4096:
         raise PolicyscopeError("--fps must be positive and --size between 32 and 4096")
     if find_spec("av") is None:

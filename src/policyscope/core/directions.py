@@ -52,7 +52,7 @@ class Direction:
         if not (np.isfinite(self.read).all() and np.isfinite(self.write).all()):
             raise PolicyscopeError(f"direction '{self.name}' holds values that are not finite")
 
-    def project(self, activation: Float[Tensor, "N *units"]) -> Float[Tensor, " N"]:
+    def project(self, activation: Float[Tensor, " N *units"]) -> Float[Tensor, " N"]:
         """Coordinate of each row's activation along the direction; differentiable.
 
         Args:

@@ -1,5 +1,6 @@
 """Files that are whole or absent: JSON, folders written beside and renamed, schema versions."""
 
+import errno
 import hashlib
 import json
 import os
@@ -36,14 +37,71 @@ def write_json(path: str | Path, values: Any) -> None:
         text = json.dumps(values, indent=2, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise BadFile(path, f"cannot be written as JSON: {error}") from None
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    try:
+    write_text(path, text)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text beside, then rename: a reader sees the old file or the new one.
+
+    Args:
+        path: file to write; its folder exists.
+        text: all of it.
+
+    Raises:
+        OSError: the system refuses; the error names ``path``.
+    """
+    with atomic_file(path) as beside:
         beside.write_text(text, encoding="utf-8")
-        _sync(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    _sync(path.parent)
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Give a place to write one file to that takes its name only when the block ends well.
+
+    Args:
+        path: where the file is to be; its folder exists. A link is followed; a device or pipe is
+            written to directly, for renaming would replace it.
+
+    Yields:
+        A free name beside ``path``. An exception in the block leaves what was there before.
+
+    Raises:
+        OSError: the system refuses; the error names ``path``.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with atomic_file(f"{folder}/a.txt") as beside:
+        ...         _ = beside.write_bytes(b"whole")
+        ...     Path(folder, "a.txt").read_bytes()
+        b'whole'
+    """
+    named, path = path, Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(named))
+    if Path(named).exists() and not path.is_file():
+        yield Path(named)
+        return
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    with _naming(beside, named):
+        try:
+            yield beside
+            _sync(beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync(path.parent)
+
+
+@contextmanager
+def _naming(beside: Path, path: str | Path) -> Iterator[None]:
+    """Let the system's errors name what the user asked for, not the place beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and str(error.filename or beside).startswith(str(beside)):
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def read_json(path: str | Path) -> Any:
@@ -114,15 +172,16 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         raise BadFile(path, "exists already", "choose another path or overwrite it")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    beside.mkdir()
-    try:
-        yield beside
-        for entry in [*beside.rglob("*"), beside]:
-            _sync(entry)
-        _take_place(beside, path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    _sync(path.parent)
+    with _naming(beside, path):
+        beside.mkdir()
+        try:
+            yield beside
+            for entry in [*beside.rglob("*"), beside]:
+                _sync(entry)
+            _take_place(beside, path)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        _sync(path.parent)
 
 
 def _take_place(beside: Path, path: Path) -> None:

@@ -21,6 +21,7 @@ _ENTRIES: dict[str, dict[str, str]] = {
     },
     "method": {
         "attention": "policyscope.circuits.attention:explain",
+        "traces": "policyscope.circuits.traces:traces",
     },
     "figure": {
         "attention": "policyscope.figures.attention:draw",

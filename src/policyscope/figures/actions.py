@@ -36,7 +36,10 @@ def draw_actions(result: Result, first: int = 0, mode: str = "light") -> go.Figu
         )  # fmt: skip
     for a, name in enumerate(data["action"].values):
         _dots(figure, part, values[:, a], a, str(name), mode)
-    shown = f"{len(values)} of {total}" if len(values) < total else f"{total}"
+    last = first + len(values)
+    shown = f"{total}"
+    if len(values) < total:
+        shown = f"first {last} of {total}" if first == 0 else f"{first + 1} to {last} of {total}"
     figure.update_layout(
         title=f"Where the action changes<br><span style='font-size:13px;color:{ink(mode)['soft']}'>"
         f"{shown} changes in {data.sizes['recorded_episode']} episodes; ringed: the action "

@@ -4,15 +4,30 @@ from pathlib import Path
 from typing import Any
 
 from policyscope.circuits.report import report
+from policyscope.circuits.traces import default_site, traces
 from policyscope.core.result import Result
-from policyscope.figures.actions import draw_actions
+from policyscope.figures.actions import MOST, draw_actions
 from policyscope.figures.attention import draw
-from policyscope.figures.page import table, write_page
+from policyscope.figures.page import note, table, write_page
 from policyscope.figures.scene import draw_scene
+from policyscope.figures.traces_page import traces_parts
+
+_CHANGES = (
+    "Drawn below: {first} changes of action; all are in the result, and draw_actions(result, "
+    "first=N) draws others."
+)
+_SCENE = (
+    "One scene of {total}: the change of action whose best value exceeds the second best by most. "
+    "figures.scene.draw_scene(recording, episode, step) draws any other."
+)
+_TRACES = (
+    "Neuron traces of one site, {site}, in episode {episode}. Any other: policyscope explain REC "
+    "--method traces --site SITE --episode K"
+)
 
 
 def write_attention_page(result: Result, recording: Any, path: Path, mode: str = "light") -> None:
-    """Write overview, action changes, the scene of the clearest change, all figures and checks.
+    """Write overview, action changes, scene and traces of the clearest one, figures and checks.
 
     Args:
         result: of the method ``attention``.
@@ -22,16 +37,22 @@ def write_attention_page(result: Result, recording: Any, path: Path, mode: str =
     """
     parts: list[Any] = [draw(result, mode)]
     data = result.data
-    if data.sizes.get("change", 0):
-        parts.append(draw_actions(result, mode=mode))
+    episode = int(data["episode"].values[0])
+    if total := data.sizes.get("change", 0):
+        first = f"the first {MOST} of {total}" if total > MOST else f"all {total}"
+        parts += [note(_CHANGES.format(first=first)), draw_actions(result, mode=mode)]
         clearest = data.isel(change=int(data["margin"].values.argmax()))
-        where = int(clearest["change_decision"])
-        parts.append(
+        where, episode = int(clearest["change_decision"]), int(clearest["change_episode"])
+        parts += [
+            note(_SCENE.format(total=total)),
             draw_scene(
-                recording, int(clearest["change_episode"]), int(clearest["change_step"]),
+                recording, episode, int(clearest["change_step"]),
                 data["attention"].values[0, where], mode=mode,
-            )
-        )  # fmt: skip
+            ),
+        ]  # fmt: skip
+    if site := default_site(recording):
+        parts.append(note(_TRACES.format(site=site, episode=episode)))
+        parts += traces_parts(traces(recording, site, episode), mode)
     values = report(result)
     parts += [_measures(values), _checks(result)]
     write_page(path, "What the attention heads look at", parts, mode)

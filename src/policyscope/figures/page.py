@@ -32,6 +32,12 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: 
     return f"<h2>{html.escape(title)}</h2>{below}<table><tr>{top}</tr>{body}</table>"
 
 
+def note(text: str, title: str = "") -> str:
+    """A fragment of HTML: a paragraph under an optional title; all text is escaped."""
+    above = f"<h2>{html.escape(title)}</h2>" if title else ""
+    return f"{above}<p>{html.escape(text)}</p>"
+
+
 def write_page(
     path: Path, title: str, parts: Iterable[go.Figure | str], mode: str = "light"
 ) -> None:

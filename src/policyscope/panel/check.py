@@ -1,15 +1,18 @@
 """Looks at an exported page in a real browser: ``python -m policyscope.panel.check PAGE``."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.panel.browser import chromium
+from policyscope.panel.serve import LOOPBACK, PageServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -153,6 +156,33 @@ class Args:
     """URL or HTML file of an exported page."""
     screenshot: Path | None = None
     """PNG to write."""
+    serve: bool = False
+    """Look at the file once more as it is served on a free port of 127.0.0.1."""
+
+
+@contextmanager
+def served(page: str) -> Iterator[str]:
+    """Serve a page in a thread while the block runs.
+
+    Args:
+        page: HTML file.
+
+    Yields:
+        Its address.
+
+    Raises:
+        BadFile: no such file.
+    """
+    if not Path(page).is_file():
+        raise BadFile(page, "no such page", "give a file to --serve")
+    with PageServer(Path(page), 0) as server:
+        thread = Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            yield f"http://{LOOPBACK}:{server.port}/"
+        finally:
+            server.stop()
+            thread.join()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -160,12 +190,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = tyro.cli(Args, args=argv, prog="python -m policyscope.panel.check")
     try:
         with chromium() as browser:
-            seen = check_page(browser, args.page, args.screenshot)
+            looks = [check_page(browser, args.page, args.screenshot)]
+            if args.serve:
+                with served(args.page) as address:
+                    looks.append(check_page(browser, address))
     except PolicyscopeError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    sys.stdout.write(f"{'FAILED' if seen.problems else 'ok'}: {seen}\n")
-    return 1 if seen.problems else 0
+    for seen, way in zip(looks, ("", "served, "), strict=False):
+        sys.stdout.write(f"{'FAILED' if seen.problems else 'ok'}: {way}{seen}\n")
+    return 1 if any(seen.problems for seen in looks) else 0
 
 
 if __name__ == "__main__":

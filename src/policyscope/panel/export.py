@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policyscope.core.errors import BadFile
+from policyscope.core.files import atomic_file
 from policyscope.panel.bundle import script, static_folder
 from policyscope.panel.page_data import page_data
 from policyscope.panel.schema import PageData
@@ -70,9 +71,8 @@ def export_page(
     text = render_page(data).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_bytes(text)
-        beside.replace(path)
+        with atomic_file(path) as beside:
+            beside.write_bytes(text)
     except OSError as error:
         cause = error.strerror or "the system refuses"
         raise BadFile(path, f"cannot be written: {cause}", "choose another --out") from None
@@ -91,8 +91,8 @@ def render_page(data: PageData) -> str:
     style = (static_folder() / "page.css").read_text(encoding="utf-8")
     code = script()
     policy = (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {_hash(code)}; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
+        f"script-src {_hash(code)}; base-uri 'none'; form-action 'none'"
     )
     parts = {
         "policy": policy,

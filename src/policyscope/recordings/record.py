@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
@@ -99,7 +101,7 @@ def record_plan(
             remove_parts(folder)
             _shards(folder, plan, workers, progress)
             rebuild_episodes(folder, list(range(plan.shards)))
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise unwritable(folder, "the recording", error) from None
     return open_recording(folder)
 

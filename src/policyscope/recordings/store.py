@@ -1,8 +1,7 @@
 """Shards on disk: folders of whole episodes, written beside and renamed."""
 
-import os
+import errno
 import shutil
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from policyscope.core.errors import BadFile, UnknownName
-from policyscope.core.files import read_json, write_json
+from policyscope.core.errors import BadFile, UnknownName, system_cause
+from policyscope.core.files import atomic_file, read_json, write_json
 from policyscope.recordings.gather import EPISODE_COLUMNS, Columns
 from policyscope.recordings.zarr_files import open_group, read_array, write_group
 
@@ -68,9 +67,9 @@ def write_shard(recording: Path, number: int, columns: Columns) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def unwritable(recording: Path, what: str, error: OSError) -> BadFile:
+def unwritable(recording: Path, what: str, error: Exception) -> BadFile:
     """The one line for a recording that cannot be written to."""
-    reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    reason = system_cause(error)
     cause = f"cannot write {what}: {reason}; finished shards are kept"
     return BadFile(recording, cause, "make room or mend the folder, then run the same command")
 
@@ -183,8 +182,10 @@ def rebuild_episodes(recording: Path, numbers: list[int]) -> pd.DataFrame:
     schema = pa.schema(list(EPISODE_COLUMNS.items()))
     tables = [ShardReader(shard_folder(recording, n)).episode_table for n in numbers]
     table = pa.concat_tables([schema.empty_table(), *tables])
-    beside = recording / ".episodes.parquet.part"
-    with suppress(PermissionError):  # a recording on a read-only disk can still be read
-        _write_table(beside, table)
-        beside.replace(recording / "episodes.parquet")
+    try:
+        with atomic_file(recording / "episodes.parquet") as beside:
+            _write_table(beside, table)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise  # a recording on a read-only disk can still be read
     return table.to_pandas()

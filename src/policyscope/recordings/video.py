@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
+from policyscope.core.files import atomic_file
 from policyscope.envs.make import make
 from policyscope.envs.stepper import Start
 from policyscope.recordings.read import Recording
@@ -35,10 +36,9 @@ def write_video(
     """
     path = Path(path)
     data = video_bytes(recording, episode, size=size, fps=fps)
-    beside = path.with_name(f".{path.name}.part")
     try:
-        beside.write_bytes(data)
-        beside.replace(path)
+        with atomic_file(path) as beside:
+            beside.write_bytes(data)
     except OSError as error:
         raise BadFile(path, f"cannot be written: {error.strerror}") from None
 

@@ -34,7 +34,7 @@ class Unconditional(nn.Module):
         super().__init__()
         self.values = nn.Parameter(torch.tensor(values, dtype=torch.float32), requires_grad=False)
 
-    def forward(self, x: Float[Tensor, "N *obs"]) -> Float[Tensor, "N A"]:
+    def forward(self, x: Float[Tensor, " N *obs"]) -> Float[Tensor, "N A"]:
         """The same row for every observation."""
         return self.values.expand(len(x), -1)
 

@@ -6,12 +6,15 @@ An entry that is missing, torn or damaged is none: the work is done again.
 import hashlib
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import policyscope
 from policyscope.core.files import write_json
 
 SCHEMA = 1
+COUNTED = ("core", "envs", "agents", "rollouts")
 
 
 def cache_folder() -> Path:
@@ -33,6 +36,23 @@ def cache_key(values: dict[str, Any]) -> str:
         True
     """
     return _digest({"schema": SCHEMA, **values})
+
+
+@cache
+def source_digest(package: Path = Path(policyscope.__file__).parent) -> str:
+    """SHA-256 of all code of ours that an episode runs through, so that no edit finds old numbers.
+
+    Args:
+        package: folder of the package; its folders ``core``, ``envs``, ``agents`` and ``rollouts``
+            count.
+
+    Cost: about 5 ms, once a process.
+    """
+    total = hashlib.sha256()
+    for file in sorted(path for folder in COUNTED for path in (package / folder).rglob("*.py")):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        total.update(f"{file.relative_to(package).as_posix()}\0{content}\n".encode())
+    return total.hexdigest()
 
 
 def read_cache(key: str) -> Any | None:

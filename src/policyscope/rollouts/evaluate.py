@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from policyscope import __version__
 from policyscope.agents.agent import Agent
 from policyscope.agents.fit import check_fit, fingerprint
 from policyscope.core.errors import PolicyscopeError
@@ -17,7 +16,7 @@ from policyscope.envs.make import make, versioned
 from policyscope.envs.seeds import require_evaluation_seeds
 from policyscope.envs.spec import EnvSpec
 from policyscope.rollouts.baselines import Policy, agent_policy
-from policyscope.rollouts.cache import cache_key, read_cache, write_cache
+from policyscope.rollouts.cache import cache_key, read_cache, source_digest, write_cache
 from policyscope.rollouts.loop import Episode, rollout, seeded_episodes
 from policyscope.rollouts.shards import map_shards
 
@@ -199,6 +198,7 @@ def _key(plan: Plan, number: int) -> str:
             "seed": plan.seed,
             "episodes": [episodes[0].index, len(episodes)],
             "lanes": LANES,
-            "versions": {"policyscope": __version__, "torch": torch.__version__},
+            "source": source_digest(),
+            "versions": {"torch": torch.__version__, "numpy": np.__version__},
         }
     )

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent, Decision
 from policyscope.agents.heads import RowNoise
+from policyscope.agents.memory import begin_anew, memory_row
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.envs.entities import Entities
 from policyscope.envs.stepper import Start, Stepper
@@ -41,7 +43,7 @@ class Row:
         episode: number of the episode.
         step: step within it, 0 first.
         obs: the observation as the agent saw it.
-        state_in: memory before the decision; None without memory.
+        state_in: memory before the decision, numpy, in the form of the agent's own; None without.
         policy_action: what the agent chose.
         action: what was executed.
         logp: log-probability of the chosen action.
@@ -53,8 +55,6 @@ class Row:
         truncated: the episode was cut by a time limit.
         outcome: why the episode ended; empty before its last row.
         final_obs: observation after the last step; None before the last row.
-        frame: rendered scene before the step, if asked for.
-        scene: background of the scene at step 0, if asked for.
     """
 
     episode: int
@@ -72,8 +72,6 @@ class Row:
     truncated: bool
     outcome: tuple[str, ...]
     final_obs: np.ndarray | None
-    frame: np.ndarray | None = None
-    scene: dict[str, Any] | None = None
 
     @property
     def last(self) -> bool:
@@ -88,14 +86,10 @@ class Watch:
     Args:
         sites: activations to capture in the deciding forward pass.
         entities: keep the scene before each step.
-        frame: side of the rendered frames in pixels; 0 renders none.
-        scene: keep the background of the scene at step 0.
     """
 
     sites: tuple[str, ...] = ()
     entities: bool = False
-    frame: int = 0
-    scene: bool = False
 
 
 @dataclass
@@ -117,9 +111,9 @@ class _Memory:
         fresh = self.agent.initial_state(width)
         if self.value is None:
             self.value = fresh
-        index = torch.tensor(lanes)
-        self.value = self.value.clone()
-        self.value[index] = fresh[index]
+        anew = torch.zeros(width, dtype=torch.bool)
+        anew[lanes] = True
+        self.value = begin_anew(self.value, fresh, anew)
 
 
 def rollout(
@@ -147,6 +141,9 @@ def rollout(
 
     Yields:
         Rows in the order of decisions; those of one episode in order of time.
+
+    Raises:
+        PolicyscopeError: an episode has already ended where it is to start.
     """
     watch = watch or Watch()
     waiting = list(reversed(episodes))
@@ -168,8 +165,12 @@ def rollout(
             return
         if any(starts):
             obs = stepper.start(starts)
-            memory.begin([i for i, s in enumerate(starts) if s is not None], stepper.lanes)
-        scenes = {i: _scene(stepper, i, lanes[i].step, watch) for i in running}
+            begun = [i for i, start in enumerate(starts) if start is not None]
+            _require_running(stepper, {i: lanes[i].episode for i in begun})
+            memory.begin(begun, stepper.lanes)
+        shown: dict[int, Entities] = {}
+        if watch.entities:
+            shown = {i: stepper.call(i, "entities") for i in running}
         noise = RowNoise(
             seed,
             np.array([max(lane.episode, 0) for lane in lanes]),
@@ -183,38 +184,36 @@ def rollout(
         arrays = _arrays(decision, seen)
         for i in running:
             over = i in ended
-            entities, frame, scene = scenes[i]
             yield Row(
                 episode=lanes[i].episode,
                 step=lanes[i].step,
                 obs=obs[i].copy(),
-                state_in=None if memory.value is None else memory.value[i].numpy(),
+                state_in=memory_row(memory.value, i),
                 policy_action=np.asarray(actions[i]),
                 action=np.asarray(actions[i]),
                 logp=float(decision.logp[i]),
                 outputs={k: np.asarray(v[i]) for k, v in arrays[0].items()},
                 sites={k: np.asarray(v[i]) for k, v in arrays[1].items()},
-                entities=entities,
+                entities=shown.get(i),
                 reward=float(step.reward[i]),
                 terminated=bool(step.terminated[i]),
                 truncated=bool(step.truncated[i]),
                 outcome=stepper.call(i, "outcome") if over else (),
                 final_obs=step.obs[i].copy() if over else None,
-                frame=frame,
-                scene=scene,
             )
             lanes[i].step += 1
         obs = step.obs
         memory.value = decision.state
 
 
-def _scene(
-    stepper: Stepper, lane: int, step: int, watch: Watch
-) -> tuple[Entities | None, np.ndarray | None, dict[str, Any] | None]:
-    entities = stepper.call(lane, "entities") if watch.entities else None
-    frame = stepper.call(lane, "render", watch.frame) if watch.frame else None
-    scene = stepper.call(lane, "scene") if watch.scene and step == 0 else None
-    return entities, frame, scene
+def _require_running(stepper: Stepper, begun: dict[int, int]) -> None:
+    """Refuse an episode that starts from a snapshot taken at its end: no step would end it."""
+    for lane, episode in begun.items():
+        if outcome := stepper.call(lane, "outcome"):
+            raise PolicyscopeError(
+                f"episode {episode} has already ended where it starts ({'+'.join(outcome)}); "
+                "give a snapshot taken before its last step"
+            )
 
 
 def _arrays(

@@ -4,7 +4,10 @@ A state is a folder ``state-<step>`` with ``arrays.safetensors`` and ``state.jso
 and renamed; the newest one counts and older ones are removed after it.
 """
 
+import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,21 @@ from policyscope.core.files import atomic_folder, check_schema, read_json, write
 _KIND: dict[str, Any] = {"kind": "training state", "version": 1}
 
 State = tuple[dict[str, np.ndarray], dict[str, Any]]
+
+
+@contextmanager
+def only_trainer(run: Path) -> Iterator[None]:
+    """Hold a run's folder against other processes; a killed process lets go of it by itself.
+
+    Raises:
+        BadFile: another process trains in the folder.
+    """
+    with (run / "run.json").open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadFile(run, "is being trained by another process", "wait or stop it") from None
+        yield
 
 
 def save_state(run: Path, step: int, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ class Curve:
     Args:
         name: folder of the run.
         group: what runs of the same recipe share; bands are drawn over a group.
+        seed: seed of the run.
         step: (E,) environment steps when the episode ended.
         seconds: (E,) wall time since the run began, seconds.
         returns: (E,) undiscounted returns.
@@ -26,6 +27,7 @@ class Curve:
 
     name: str
     group: str
+    seed: int
     step: np.ndarray
     seconds: np.ndarray
     returns: np.ndarray
@@ -39,7 +41,9 @@ def load_curve(run: Path) -> Curve:
         BadFile: the folder is no training run, or has no finished episode yet.
     """
     if not (run / "run.json").is_file():
-        raise BadFile(run, "is not the folder of a training run")
+        raise BadFile(
+            run, "is not the folder of a training run", "make one with: policyscope train"
+        )
     plan = read_json(run / "run.json")
     rows = [r for r in read_curve(run / "curve.jsonl") if "return" in r]
     if not rows:
@@ -47,8 +51,8 @@ def load_curve(run: Path) -> Curve:
     step, seconds, returns, outcomes = (
         np.array([r[k] for r in rows]) for k in ("step", "seconds", "return", "outcome")
     )
-    group = f"{plan['env']['id']}, {describe(DQNConfig(**plan['config']))}"
-    return Curve(run.name, group, step, seconds, returns, outcomes)
+    group = f"{plan['env']['id']}, {describe(DQNConfig(**plan['config']))}, {plan['steps']:,} steps"
+    return Curve(run.name, group, plan["seed"], step, seconds, returns, outcomes)
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,16 @@ def bands(curves: list[Curve], points: int = 20) -> list[Band]:
         points: windows.
 
     Raises:
-        PolicyscopeError: there are no curves.
+        PolicyscopeError: there are no curves or windows, or a recipe has two runs of one seed.
     """
-    if not curves:
-        raise PolicyscopeError("no curves to draw: name at least one run")
+    if not curves or points < 1:
+        raise PolicyscopeError("nothing to draw: name at least one run and at least one window")
     out = []
     for group in dict.fromkeys(c.group for c in curves):
         members = [c for c in curves if c.group == group]
+        if len({c.seed for c in members}) < len(members):
+            names = ", ".join(f"{c.name} (seed {c.seed})" for c in members)
+            raise PolicyscopeError(f"a band needs runs of different seeds, got {names}")
         end = min(int(c.step[-1]) for c in members)
         edges = np.linspace(0, end, points + 1)
         means = np.full((len(members), points), np.nan)

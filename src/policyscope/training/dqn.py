@@ -25,7 +25,7 @@ from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Stepper
 from policyscope.rollouts.shards import one_thread
-from policyscope.training.checkpoint import State, load_state, save_state
+from policyscope.training.checkpoint import State, load_state, only_trainer, save_state
 from policyscope.training.dqn_actor import Actor
 from policyscope.training.dqn_config import DQNConfig
 from policyscope.training.dqn_learner import Learner
@@ -126,7 +126,7 @@ def _train(plan: Plan, stepper: Stepper, resume: bool) -> Agent:
         actor.restore(*state)
     else:
         save_agent(agent, plan.out)
-    with CurveLog(plan.out, actor.step, plan.steps) as log:
+    with only_trainer(plan.out), CurveLog(plan.out, actor.step, plan.steps) as log:
         _loop(plan, learner, actor, log)
     agent.net = learner.best.eval()
     agent.card |= {"steps": actor.step, "episodes": actor.episode}
@@ -157,7 +157,8 @@ def _loop(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
         for row in actor.finished:
             log.write(actor.step, {**row, "epsilon": actor.epsilon()})
         actor.finished.clear()
-        if _crossed(before, actor.step, 500):
+        over = actor.step >= plan.steps
+        if _crossed(before, actor.step, 500) or over:
             if learner.updates:
                 log.write(actor.step, {"loss": learner.loss, "lr": learner.learning_rate()})
             log.advance(actor.step)
@@ -167,7 +168,7 @@ def _loop(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
                 path = plan.out / "checkpoints" / f"step_{at:07d}.safetensors"
                 path.parent.mkdir(exist_ok=True)
                 save_weights(path, learner.best.state_dict())
-        if _crossed(before, actor.step, plan.save_every) or actor.step >= plan.steps:
+        if _crossed(before, actor.step, plan.save_every) or over:
             log.keep()
             _save(plan, learner, actor)
 
@@ -219,10 +220,11 @@ def _claim(plan: Plan, resume: bool) -> State | None:
         return None
     if not resume:
         raise BadFile(plan.out, "holds a run already", "give --resume or another --out")
-    if read_json(path) != values:
-        raise BadFile(
-            plan.out, "was started with other settings, see its run.json", "resume with the same"
-        )
+    before = read_json(path)
+    differing = [name for name in values if before.get(name) != values[name]]
+    if differing:
+        cause = f"was started with another {', '.join(differing)}"
+        raise BadFile(plan.out, cause, "resume with what its run.json says")
     state = load_state(plan.out)
     if state is None and (plan.out / "checkpoints").exists():
         raise BadFile(plan.out, "its saved state is gone, so it cannot go on", "begin a new run")

@@ -54,6 +54,25 @@ class DQNConfig:
     overlap: bool = False
     heads: int = 4
 
+    def __post_init__(self) -> None:
+        bounds = {
+            "gamma": (0, 1), "n_step": (1, None), "batch": (1, None), "memory": (1, None),
+            "learn_start": (1, None), "updates_per_step": (0, None), "lr": (0, None),
+            "lr_final": (0, None), "target_every": (1, None), "clip": (0, None),
+            "epsilon_start": (0, 1), "epsilon_end": (0, 1), "epsilon_tau": (1e-9, None),
+            "average": (0, 1), "lanes": (1, None), "heads": (1, None),
+        }  # fmt: skip
+        for name, (least, most) in bounds.items():
+            value = getattr(self, name)
+            if value < least or (most is not None and value > most):
+                limit = f"between {least} and {most}" if most is not None else f"{least:g} or more"
+                raise PolicyscopeError(f"training setting {name} must be {limit}, got {value:g}")
+        if self.memory < max(self.batch, self.learn_start):
+            raise PolicyscopeError(
+                f"training setting memory ({self.memory}) must hold a batch ({self.batch}) and "
+                f"learn_start ({self.learn_start}) transitions"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return asdict(self)

@@ -56,7 +56,7 @@ class CurveLog:
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self.first = step
+        self.first, self.total = step, total
         self.task = self.bar.add_task("training", total=total, completed=step, speed="-")
 
     def __enter__(self) -> "CurveLog":
@@ -97,7 +97,9 @@ class CurveLog:
             f"return {sum(recent) / len(recent):.2f} (last {len(recent)})" if recent else "training"
         )
         speed = (step - self.first) / max(time.monotonic() - self.began, 1e-9)
-        self.bar.update(self.task, completed=step, description=text, speed=f"{speed:.0f}")
+        self.bar.update(
+            self.task, completed=min(step, self.total), description=text, speed=f"{speed:.0f}"
+        )
         self.file.flush()
 
 

@@ -5,6 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 function build(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "style") node.style.cssText = value; // the page's policy forbids the attribute
     else if (value === true) node.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) {
       node.setAttribute(name, value);

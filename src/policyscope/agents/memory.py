@@ -1,0 +1,63 @@
+"""Memory of recurrent agents: a tensor, or tuples, lists and dicts of tensors.
+
+Every tensor has the batch as its leading axis: one row for each lane or episode.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+
+def tree_map(function: Callable[..., Any], *trees: Any) -> Any:
+    """Apply a function to the leaves of trees of the same form.
+
+    Args:
+        function: takes one leaf of each tree.
+        trees: anything but tuples, lists, dicts and None is a leaf; None stays None.
+
+    Example:
+        >>> tree_map(lambda a, b: a + b, (1, {"c": 2}), (10, {"c": 20}))
+        (11, {'c': 22})
+    """
+    first = trees[0]
+    if first is None:
+        return None
+    if isinstance(first, dict):
+        return {k: tree_map(function, *(t[k] for t in trees)) for k in first}
+    if isinstance(first, tuple | list):
+        parts = [tree_map(function, *leaves) for leaves in zip(*trees, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    return function(*trees)
+
+
+def begin_anew(state: Any, fresh: Any, rows: Bool[Tensor, " N"]) -> Any:
+    """Memory with some rows replaced by those of another; differentiable.
+
+    Args:
+        state: memory of N rows.
+        fresh: memory to take instead, of the same form.
+        rows: where to take it.
+    """
+
+    def pick(old: Tensor, new: Tensor) -> Tensor:
+        return torch.where(rows.to(old.device).view(-1, *[1] * (old.dim() - 1)), new, old)
+
+    return tree_map(pick, state, fresh)
+
+
+def stack_states(states: Sequence[Any]) -> Any:
+    """Memories of T steps as one with a leading axis T."""
+    return tree_map(lambda *leaves: torch.stack(leaves), *states)
+
+
+def memory_row(state: Any, row: int) -> Any:
+    """Memory of one row as numpy arrays, without the batch axis; None without memory."""
+
+    def one(leaf: Tensor) -> np.ndarray:
+        return leaf[row].detach().cpu().numpy()
+
+    return tree_map(one, state)

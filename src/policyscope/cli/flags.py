@@ -1,0 +1,48 @@
+"""Reading flags: the same dataclasses as in Python, and one line for a wrong one."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import TypeVar
+
+import tyro
+
+from policyscope.core.errors import PolicyscopeError
+
+Flags = TypeVar("Flags")
+_FRAME = "╭╮╰╯│─ \n"
+
+
+def parse(kind: type[Flags], argv: Sequence[str], verb: str, about: str) -> Flags:
+    """Read the flags of a verb.
+
+    Args:
+        kind: dataclass of the flags, with a help text under each field.
+        argv: arguments behind the verb.
+        verb: what the verb is called, e.g. ``record``.
+        about: text above the flags in ``--help``, with examples.
+
+    Raises:
+        PolicyscopeError: a flag that does not exist, is missing or has a wrong value.
+        SystemExit: after ``--help``.
+    """
+    prog = f"policyscope {verb}"
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(kind, args=list(argv), prog=prog, description=about)
+    except SystemExit as end:
+        if not end.code:
+            raise
+    raise PolicyscopeError(f"{_first_sentence(complaint.getvalue())}; see: {prog} --help") from None
+
+
+def _first_sentence(box: str) -> str:
+    """What a framed complaint says before its first rule, without frame and title."""
+    told: list[str] = []
+    for line in box.splitlines()[1:]:
+        text = line.strip(_FRAME)
+        if (not text and told) or text.startswith("Got errors"):
+            break
+        told.append(text)
+    return " ".join(told).strip(" .") or "these flags cannot be read"

@@ -1,0 +1,71 @@
+"""``policyscope curve``: the table, the drawing, errors in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from policyscope.cli.main import main
+from policyscope.training.dqn_config import configure
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A training run of twenty episodes, ten of return 0 and ten of return 4."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    plan = {
+        "env": {"id": "highway/intersection"},
+        "config": configure("paper", []).to_json(),
+        "seed": 0,
+        "steps": 200,
+    }
+    (folder / "run.json").write_text(json.dumps(plan))
+    rows = [
+        {
+            "step": 10 * (i + 1),
+            "seconds": i,
+            "steps": 10,
+            "return": 4.0 * (i >= 10),
+            "outcome": "arrived",
+        }
+        for i in range(20)
+    ]
+    (folder / "curve.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_tabulates_each_window(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["curve", str(run), "--points", "2"]) == 0
+    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert any(line[:2] == ["highway/intersection,", "paper,"] for line in lines)
+    assert ["50", "0.00", "0.00", "0.00", "10"] in lines
+    assert ["150", "4.00", "4.00", "4.00", "10"] in lines
+
+
+def test_draws_to_a_file_that_needs_no_network(run, tmp_path, capsys):
+    out = tmp_path / "new" / "curve.html"
+    assert main(["curve", str(run), "--out", str(out)]) == 0
+    assert f"wrote {out}" in capsys.readouterr().err.replace("\n", "")
+    page = out.read_text()
+    assert page.rstrip().endswith("</html>")
+    assert "intersection, paper" in page  # its slash is escaped
+    assert "<script src" not in page
+    assert [p.name for p in out.parent.iterdir()] == ["curve.html"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["none"], "training run"),
+        (["RUN", "--out", "RUN"], "Is a directory (name a file in it)"),
+        (["RUN", "--out", "RUN/run.json/x.html"], "run.json: "),
+    ],
+)
+def test_errors_are_one_line(run, capsys, argv, told):
+    assert main(["curve", *(word.replace("RUN", str(run)) for word in argv)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert told in said
+    assert said.count("\n") == 1
