@@ -1,4 +1,4 @@
-"""Read a recording: one line an episode, with the share of attention the ego keeps for itself.
+"""Read a recording of an agent with attention: an episode a line, with its self-attention.
 
 python examples/read_recording.py runs/rec
 """

@@ -68,7 +68,8 @@ def _dots(
     )  # fmt: skip
 
 
-_ACTIONS = ("#D55E00", "#7F7F7F", "#009E73", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9")
+#: The colours the page gives the actions.
+_ACTIONS = ("#56B4E9", "#8C8C8C", "#E69F00", "#009E73", "#CC79A7")
 
 
 def _labels(part: xr.Dataset) -> list[str]:

@@ -1,0 +1,7 @@
+"""``python -m policyscope`` is the command line."""
+
+import sys
+
+from policyscope.cli.main import main
+
+sys.exit(main())
