@@ -6,6 +6,7 @@ A line has ``name``, ``ours``, ``peer``, ``ratio``, ``goal``, ``goal_on``, ``bet
 """
 
 import json
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,9 @@ from typing import Any
 def interleave(
     functions: Mapping[str, Callable[[], Any]], repeats: int, warmup: int = 5
 ) -> dict[str, float]:
-    """Median wall seconds of each function, called turn by turn so that load hits all alike.
+    """Median wall seconds of each function, called in turns so that load hits all alike.
+
+    The order is drawn anew for each turn: what ran before leaves its traces in the caches.
 
     Args:
         functions: what to time, by name.
@@ -26,9 +29,10 @@ def interleave(
         for _ in range(warmup):
             function()
     times: dict[str, list[float]] = {name: [] for name in functions}
-    order = list(functions)
-    for repeat in range(repeats):
-        for name in order[repeat % len(order) :] + order[: repeat % len(order)]:
+    order, draws = list(functions), random.Random(0)
+    for _ in range(repeats):
+        draws.shuffle(order)
+        for name in order:
             start = time.perf_counter()
             functions[name]()
             times[name].append(time.perf_counter() - start)
