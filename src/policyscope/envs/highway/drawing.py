@@ -1,5 +1,7 @@
 """The intersection as geometry for vector graphics, and as pixels."""
 
+import os
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,8 @@ class Renderer:
             raise PolicyscopeError(f"a frame must be at least 16 pixels wide, not {size}")
         if self._viewer is None or self._viewer.env is not env or self._size != size:
             scaling = env.config["scaling"] * size / env.config["screen_width"]
+            # SDL complains on stderr where no session has set it, though no window is opened.
+            os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
             changes = {"screen_width": size, "screen_height": size, "scaling": scaling}
             self._viewer = EnvViewer(env, {**env.config, **changes, "offscreen_rendering": True})
             self._viewer.enabled = True
