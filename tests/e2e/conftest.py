@@ -108,7 +108,9 @@ def show(browser):
 
     def opened(address: str | Path, width: int = 1280, height: int = 800, **options):
         url = address.as_uri() if isinstance(address, Path) else address
-        page = browser.new_page(viewport={"width": width, "height": height}, **options)
+        size = {"width": width, "height": height}
+        # A value read in the middle of a transition is neither the old one nor the new one.
+        page = browser.new_page(viewport=size, reduced_motion="reduce", **options)
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda asked: check(asked.url, url))

@@ -149,14 +149,11 @@ def test_a_head_stands_alone_on_hover_and_click(show, page_file, changing):
     page = show(at(page_file, episode=changing, step=1))
     assert {each["head"] for each in lines(page)} == {0, 1, 2, 3}
     page.hover("[data-head-button='2']")
-    page.wait_for_timeout(250)
     assert {each["head"] for each in lines(page) if each["opacity"] > 0} == {2}
     page.mouse.move(5, 5)
-    page.wait_for_timeout(250)
     assert {each["head"] for each in lines(page) if each["opacity"] > 0} == {0, 1, 2, 3}
     page.click("[data-head-button='1']")
     page.mouse.move(5, 5)
-    page.wait_for_timeout(250)
     assert {each["head"] for each in lines(page) if each["opacity"] > 0} == {1}
     assert page.url.endswith(f"#episode={changing}&step=1&head=1")
     page.keyboard.press("Escape")

@@ -93,7 +93,7 @@ def check_page(browser: "Browser", address: str, screenshot: Path | None = None)
         if not path.is_file():
             raise BadFile(address, "no such page", "make it with: policyscope export REC")
         url = path.as_uri()
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     try:
         seen = Seen()
         _listen(page, url, seen)
