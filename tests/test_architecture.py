@@ -260,7 +260,5 @@ def test_the_rule_flags_a_planted_fault(rule, files, tmp_path):
 
 
 def test_help_imports_nothing_heavy():
-    if not (package(ROOT) / "cli" / "main.py").exists():
-        pytest.skip("the command line is not there yet")
     assert help_is_light(ROOT) == []
     assert "imported ['torch']" in help_is_light(ROOT, before="import torch\n")[0]

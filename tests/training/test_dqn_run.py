@@ -265,8 +265,11 @@ def test_settings_are_checked():
 
 def test_two_processes_do_not_train_in_one_folder(whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(next((tmp_path / "run").glob("state-*")))
+    shutil.rmtree(tmp_path / "run/checkpoints")
     with only_trainer(tmp_path / "run"), pytest.raises(BadFile, match="another process"):
         train(plan(tmp_path / "run"), resume=True)
+    assert same_weights(whole, tmp_path / "run")  # nothing was begun anew over the other's work
 
 
 def test_other_spaces_are_refused_by_name_or_given_a_perceptron():

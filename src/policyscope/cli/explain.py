@@ -13,6 +13,7 @@ import tyro
 from policyscope.circuits.config import AttentionConfig
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.files import write_text
 from policyscope.core.registry import entry
 
 EXAMPLES = """Explain a recording: what each attention head looks at, or the traces of its neurons.
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(text)
         return _exit(values)
     if args.json:
-        Path(args.json).write_text(text, encoding="utf-8")
+        write_text(args.json, text)
     show(values)
     return _exit(values)
 

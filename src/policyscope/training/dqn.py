@@ -113,7 +113,14 @@ def train(plan: Plan, resume: bool = False) -> Agent:
 
 def _train(plan: Plan, stepper: Stepper, resume: bool) -> Agent:
     network = choose_network(stepper.space, plan.config)
-    state = _claim(plan, resume)
+    _claim(plan, resume)
+    with only_trainer(plan.out):
+        return _run(plan, stepper, network, _begun(plan) if resume else None)
+
+
+def _run(
+    plan: Plan, stepper: Stepper, network: tuple[str, dict[str, Any]], state: State | None
+) -> Agent:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         net = build_network(*network).to(plan.device)
@@ -126,7 +133,7 @@ def _train(plan: Plan, stepper: Stepper, resume: bool) -> Agent:
         actor.restore(*state)
     else:
         save_agent(agent, plan.out)
-    with only_trainer(plan.out), CurveLog(plan.out, actor.step, plan.steps) as log:
+    with CurveLog(plan.out, actor.step, plan.steps) as log:
         _loop(plan, learner, actor, log)
     agent.net = learner.best.eval()
     agent.card |= {"steps": actor.step, "episodes": actor.episode}
@@ -197,8 +204,8 @@ def _save(plan: Plan, learner: Learner, actor: Actor) -> None:
     save_weights(plan.out / "weights.safetensors", learner.best.state_dict())
 
 
-def _claim(plan: Plan, resume: bool) -> State | None:
-    """Begin the run's folder, or read the state from which its run goes on."""
+def _claim(plan: Plan, resume: bool) -> None:
+    """Begin the run's folder, or check that it holds this run."""
     values = {
         "schema": 1,
         "algorithm": "dqn",
@@ -217,7 +224,7 @@ def _claim(plan: Plan, resume: bool) -> State | None:
             raise BadFile(plan.out, "exists and holds something else", "give another --out")
         plan.out.mkdir(parents=True, exist_ok=True)
         write_json(path, values)
-        return None
+        return
     if not resume:
         raise BadFile(plan.out, "holds a run already", "give --resume or another --out")
     before = read_json(path)
@@ -225,6 +232,10 @@ def _claim(plan: Plan, resume: bool) -> State | None:
     if differing:
         cause = f"was started with another {', '.join(differing)}"
         raise BadFile(plan.out, cause, "resume with what its run.json says")
+
+
+def _begun(plan: Plan) -> State | None:
+    """The state from which a run goes on; None where it was stopped before its first one."""
     state = load_state(plan.out)
     if state is None and (plan.out / "checkpoints").exists():
         raise BadFile(plan.out, "its saved state is gone, so it cannot go on", "begin a new run")
