@@ -1,0 +1,73 @@
+"""Routes that do something: ask the agent live, run jobs, keep notes."""
+
+from fastapi import APIRouter, Request
+
+from policyscope.panel import notes
+from policyscope.panel.jobs import Jobs
+from policyscope.panel.live import Worlds, ask
+from policyscope.panel.reading import shelf_of
+from policyscope.panel.schemas import Job, JobRequest, LiveAnswer, LiveRequest, Note, NoteText
+
+router = APIRouter(prefix="/api", tags=["acting"])
+
+
+def _jobs(request: Request) -> Jobs:
+    return request.app.state.jobs
+
+
+def _worlds(request: Request) -> Worlds:
+    return request.app.state.worlds
+
+
+@router.post("/live")
+def post_live(question: LiveRequest, request: Request) -> LiveAnswer:
+    """What the agent would do at a step if the scene or the observation were changed."""
+    return ask(shelf_of(request), _worlds(request), question)
+
+
+@router.get("/jobs")
+def get_jobs(request: Request) -> list[Job]:
+    """All jobs since the server began, the newest first."""
+    return _jobs(request).all()
+
+
+@router.post("/jobs", status_code=201)
+def post_job(wanted: JobRequest, request: Request) -> Job:
+    """Begin a job."""
+    return _jobs(request).begin(shelf_of(request), wanted)
+
+
+@router.get("/jobs/{job}")
+def get_job(job: str, request: Request) -> Job:
+    """How far a job is."""
+    return _jobs(request).get(job)
+
+
+@router.delete("/jobs/{job}")
+def delete_job(job: str, request: Request) -> Job:
+    """Cancel a job; one that has ended stays as it is."""
+    return _jobs(request).cancel(job)
+
+
+@router.get("/recordings/{rec}/notes")
+def get_notes(rec: str, request: Request) -> list[Note]:
+    """Notes on a recording, its episodes and steps, in the order they were written."""
+    return notes.all_notes(shelf_of(request), rec)
+
+
+@router.post("/recordings/{rec}/notes", status_code=201)
+def post_note(rec: str, note: NoteText, request: Request) -> Note:
+    """Write a note."""
+    return notes.add(shelf_of(request), rec, note)
+
+
+@router.put("/recordings/{rec}/notes/{note}")
+def put_note(rec: str, note: str, text: NoteText, request: Request) -> Note:
+    """Change a note."""
+    return notes.change(shelf_of(request), rec, note, text)
+
+
+@router.delete("/recordings/{rec}/notes/{note}")
+def delete_note(rec: str, note: str, request: Request) -> Note:
+    """Remove a note; the answer is what was removed."""
+    return notes.remove(shelf_of(request), rec, note)

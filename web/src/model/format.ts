@@ -1,0 +1,42 @@
+// Numbers as people read them.
+
+import type { Estimate } from "../api/schema";
+
+/** A number with a true minus sign; empty where there is none. */
+export function fixed(value: number | null | undefined, digits = 2): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "";
+  const text = value.toFixed(digits);
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "\u2212");
+}
+
+export function signed(value: number | null | undefined, digits = 2): string {
+  const text = fixed(value, digits);
+  return text && !text.startsWith("\u2212") && Number(text) !== 0 ? `+${text}` : text;
+}
+
+export function percent(rate: number): string {
+  return `${Math.round(rate * 100)}%`;
+}
+
+/** "6.15 to 8.14", or a dash where one sample tells no spread. */
+export function interval(estimate: Estimate, text: (value: number) => string = fixed): string {
+  if (estimate.low === null || estimate.high === null) return "\u2013";
+  return `${text(estimate.low)} to ${text(estimate.high)}`;
+}
+
+export function count(n: number): string {
+  return n.toLocaleString("en").replaceAll(",", "\u202f");
+}
+
+/** Lowest and highest of the numbers, opened where they are equal. */
+export function extent(values: Iterable<number | null>): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (value === null || !Number.isFinite(value)) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return [0, 1];
+  return low === high ? [low - 0.5, high + 0.5] : [low, high];
+}
