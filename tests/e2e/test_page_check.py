@@ -1,18 +1,15 @@
 """The headless check: passes on a real page and fails on pages that lack something."""
 
-import base64
-import hashlib
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
+from policyscope.panel import pages
 from policyscope.panel.browser import chromium
 from policyscope.panel.browser import main as name_browser
-from policyscope.panel.bundle import script
-from policyscope.panel.check import check_page, main, served
+from policyscope.panel.check import check_page, main, shown_at
 from policyscope.panel.export import export_page
 
 
@@ -22,77 +19,90 @@ def in_thread(task):
         return pool.submit(task).result()
 
 
-def test_a_real_page_passes(browser, page_file, tmp_path, capsys):
+def test_the_panel_and_an_exported_page_pass(browser, folder, page_file, tmp_path, capsys):
     shot = tmp_path / "page.png"
-    assert in_thread(lambda: main([str(page_file), "--screenshot", str(shot)])) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("ok: ")
-    assert "attention lines" in said
-    assert said.count("\n") == 1
+    arguments = [str(page_file), str(folder), "--screenshot", str(shot)]
+    assert in_thread(lambda: main(arguments)) == 0
+    exported, served = capsys.readouterr().out.splitlines()
+    assert exported.startswith(f"ok: {page_file}: ")
+    assert served == exported.replace(str(page_file), str(folder))
     assert shot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_page_without_a_scene_is_failed_in_one_line(browser, cartpole_file, capsys):
-    assert in_thread(lambda: main([str(cartpole_file)])) == 1
-    said = capsys.readouterr().out
-    assert said.startswith("FAILED: 0 vehicles")
-    assert said.count("\n") == 1
+@pytest.fixture
+def spoiled(tmp_path, recording, monkeypatch):
+    """Exports a page of a spoiled build."""
+    static = tmp_path / "static"
+    static.mkdir()
+    for file in pages.STATIC.iterdir():
+        (static / file.name).write_text(file.read_text())
 
+    def export(name, old, new):
+        text = (static / name).read_text()
+        assert old in text
+        (static / name).write_text(text.replace(old, new))
+        monkeypatch.setattr("policyscope.panel.pages.STATIC", static)
+        monkeypatch.setattr("policyscope.panel.export.STATIC", static)
+        return export_page(recording.path, tmp_path / "page.html").path
 
-def broken(text: str, old: str, new: str) -> str:
-    assert old in text
-    return text.replace(old, new)
-
-
-def hashed(text: str) -> str:
-    """The page with the hash of the style it now has."""
-    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    text, count = re.subn(r"style-src '[^']*'", f"style-src 'sha256-{digest}'", text)
-    assert count == 1
-    return text
+    return export
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("hidden", "told"),
     [
-        ("</body>", "<script src='other.js'></script></body>", "other.js"),
-        (".actor .body { ", ".actor .body { display: none; ", "no vehicle is drawn"),
-        (".attention { fill: none; ", ".attention { display: none; ", "no attention line"),
-        (".track { fill: none; ", ".track { display: none; ", "no track of values"),
+        (".actor", "no vehicle is drawn"),
+        ("line.attention", "no attention line is drawn"),
+        ("[data-view=timeline] canvas", "no track of values is drawn"),
     ],
 )
-def test_a_page_that_lacks_something_fails(browser, page_file, tmp_path, old, new, told):
-    page = tmp_path / "page.html"
-    page.write_text(hashed(broken(page_file.read_text(), old, new)))
+def test_a_page_that_lacks_something_fails(browser, spoiled, hidden, told):
+    page = spoiled("panel.css", "[hidden]", f"{hidden}{{display:none!important}}[hidden]")
     assert told in str(check_page(browser, str(page)))
 
 
+def test_a_frozen_page_fails(browser, spoiled):
+    page = spoiled("panel.js", "ArrowRight", "ArrowNone")
+    assert "going to another step changes nothing" in str(check_page(browser, str(page)))
+
+
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [(".track { fill: none; ", ".track { fill: red; "), ("<body", "<body style='color:red'")],
+    ("code", "told"),
+    [
+        ("console.error('told so');", "console error: told so"),
+        ("new Image().src = 'http://192.0.2.1/x.png';", "Content Security Policy"),
+        ("setTimeout(() => { throw new Error('thrown'); });", "script error: thrown"),
+        ("fetch('http://192.0.2.1/');", "Content Security Policy"),
+    ],
 )
-def test_a_style_that_is_not_the_pages_own_is_refused(browser, page_file, tmp_path, old, new):
+def test_a_page_that_complains_or_asks_elsewhere_fails(browser, page_file, spoiled, code, told):
+    start = (pages.STATIC / "panel.js").read_text()[:40]
+    page = spoiled("panel.js", start, code + start)
+    assert told in str(check_page(browser, str(page)))
+
+
+def test_a_script_that_is_not_the_pages_own_is_refused(browser, page_file, tmp_path):
     page = tmp_path / "page.html"
-    page.write_text(broken(page_file.read_text(), old, new))
+    text = page_file.read_text()
+    page.write_text(text.replace("</body>", "<script>window.strange = 1</script></body>"))
     assert "Content Security Policy" in str(check_page(browser, str(page)))
 
 
-def test_the_page_is_looked_at_once_more_as_it_is_served(browser, page_file, capsys):
-    assert in_thread(lambda: main([str(page_file), "--serve"])) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[1] == said[0].replace("ok: ", "ok: served, ")
-
-
-def test_a_served_page_that_fails_fails_the_check(browser, page_file, monkeypatch, capsys):
-    monkeypatch.setattr("policyscope.panel.serve._Handler.do_GET", lambda h: h.send_error(404))
-    assert in_thread(lambda: main([str(page_file), "--serve"])) == 2
-    assert "127.0.0.1" in capsys.readouterr().err
-
-
-def test_only_a_file_can_be_served(tmp_path):
-    with pytest.raises(BadFile, match="no such page"), served(str(tmp_path / "none.html")):
+def test_pages_that_do_not_open(browser, tmp_path):
+    with pytest.raises(BadFile, match="no such page"):
+        check_page(browser, str(tmp_path / "none.html"))
+    with pytest.raises(BadFile, match="holds no recording"), shown_at(str(tmp_path)):
         pass
+    with pytest.raises(PolicyscopeError, match="cannot be opened"):
+        check_page(browser, "http://127.0.0.1:1/")
+
+
+def test_an_empty_page_is_told(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr("policyscope.panel.check.OPENS_WITHIN_MS", 500)
+    other = tmp_path / "other.html"
+    other.write_text("<p>no recording</p>")
+    with pytest.raises(PolicyscopeError, match="shows no recording"):
+        check_page(browser, str(other))
 
 
 def test_the_browser_that_is_used_is_named(browser, monkeypatch, tmp_path, capsys):
@@ -113,22 +123,6 @@ def test_no_browser_skips_the_tests_but_fails_them_in_ci(monkeypatch, absent, ci
     monkeypatch.setenv("CI", ci)
     with pytest.raises(end, match="no Chromium"):
         absent("no Chromium was found")
-
-
-def test_a_frozen_page_fails(browser, recording, tmp_path, monkeypatch):
-    frozen = broken(script(), "ArrowRight:", "ArrowNone:")
-    monkeypatch.setattr("policyscope.panel.export.script", lambda: frozen)
-    page = export_page(recording, tmp_path / "page.html").path
-    assert "going to another step changes nothing" in str(check_page(browser, str(page)))
-
-
-def test_pages_that_do_not_open(browser, tmp_path):
-    with pytest.raises(BadFile, match="no such page"):
-        check_page(browser, str(tmp_path / "none.html"))
-    other = tmp_path / "other.html"
-    other.write_text("<p>no recording</p>")
-    with pytest.raises(PolicyscopeError, match="does not show a recording"):
-        check_page(browser, str(other))
 
 
 def launch():

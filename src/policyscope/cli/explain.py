@@ -14,6 +14,7 @@ from policyscope.circuits.config import AttentionConfig
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import write_text
+from policyscope.core.progress import tell_progress
 from policyscope.core.registry import entry
 
 EXAMPLES = """Explain a recording: what each attention head looks at, or the traces of its neurons.
@@ -60,6 +61,7 @@ def main(argv: Sequence[str]) -> int:
         raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
     command = f"policyscope explain {shlex.join(argv)}"
     values, show = _METHODS[args.method](args, out, command)
+    tell_progress(2, 2, "done")
     values = {**values, "result": str(out), "figure": str(out / "figure.html")}
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
     if args.json == "-":
@@ -89,6 +91,7 @@ _Explained = tuple[dict[str, Any], Callable[[dict[str, Any]], None]]
 
 
 def _attention(args: Args, out: Path, command: str) -> _Explained:
+    tell_progress(0, 2, "computing")
     from policyscope.circuits.attention import explain
     from policyscope.circuits.report import report
     from policyscope.cli.explain_tables import attention_tables
@@ -98,11 +101,13 @@ def _attention(args: Args, out: Path, command: str) -> _Explained:
     recording = open_recording(args.recording)
     result = explain(recording, args.attention, command)
     result.save(out, overwrite=True)
+    tell_progress(1, 2, "drawing the figure")
     write_attention_page(result, recording, out / "figure.html", args.theme)
     return report(result), attention_tables
 
 
 def _traces(args: Args, out: Path, command: str) -> _Explained:
+    tell_progress(0, 2, "computing")
     from policyscope.circuits.report import traces_report
     from policyscope.circuits.traces import default_site, traces
     from policyscope.cli.explain_tables import traces_text
@@ -117,6 +122,7 @@ def _traces(args: Args, out: Path, command: str) -> _Explained:
     episode = first if args.episode is None else args.episode
     result = traces(recording, args.site, episode, command)
     result.save(out, overwrite=True)
+    tell_progress(1, 2, "drawing the figure")
     write_traces_page(result, out / "figure.html", args.theme)
     return traces_report(result), traces_text
 

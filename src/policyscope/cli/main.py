@@ -15,6 +15,7 @@ VERBS = {
     "watch": "write videos of an agent with its action values",
     "record": "record episodes: observations, activations, scene, consequences",
     "explain": "explain a recording (attention, neuron traces)",
+    "panel": "look at recordings and results in the browser",
     "export": "write a recording as one self-contained HTML page",
 }
 
@@ -30,6 +31,7 @@ examples:
   policyscope evaluate highway-ego-attention --episodes 100
   policyscope record highway-ego-attention --episodes 20 --out runs/rec
   policyscope explain runs/rec --method attention
+  policyscope panel runs
   policyscope export runs/rec --out runs/page.html
 
 'policyscope VERB --help' tells more; 'policyscope --version' prints {version}.

@@ -27,6 +27,8 @@ _ENTRIES: dict[str, dict[str, str]] = {
         "attention": "policyscope.figures.attention:draw",
         "traces": "policyscope.figures.traces:draw",
     },
+    "track": {},
+    "overlay": {},
     "notebook view": {
         "agent": "policyscope.agents.show:agent_html",
         "recording": "policyscope.recordings.show:recording_html",
@@ -38,7 +40,8 @@ def register(kind: str, name: str, entry: str) -> None:
     """Add an entry.
 
     Args:
-        kind: what the entry is: environment, network, importer, method or figure.
+        kind: what the entry is: environment, network, importer, method, figure, track (gives
+            numbers per step) or overlay (gives maps per step).
         name: the name users give.
         entry: ``module:attribute``, imported when it is first asked for.
 

@@ -1,37 +1,42 @@
-"""Looks at an exported page in a real browser: ``python -m policyscope.panel.check PAGE``."""
+"""Looks at the panel in a real browser: ``python -m policyscope.panel.check FOLDER PAGE ...``."""
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import tyro
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.panel.browser import chromium
-from policyscope.panel.serve import LOOPBACK, PageServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-# What the page shows now: label, vehicles, widths of the attention lines, value tracks.
+MOST_STEPS = 40
+OPENS_WITHIN_MS = 20_000
+# What the page shows now. A canvas counts as drawn if any of its pixels is not empty.
 _LOOK = """() => {
   const box = (node) => node.getBoundingClientRect();
-  const scene = document.getElementById("scene");
+  const seen = (node) => box(node).width + box(node).height > 1;
+  const scene = document.querySelector('svg[data-view="scene"]');
+  const all = (selector) => scene ? [...scene.querySelectorAll(selector)].filter(seen) : [];
+  const drawn = (canvas) => {
+    if (!canvas.width || !canvas.height || !seen(canvas)) return false;
+    const pen = canvas.getContext("2d");
+    return pen !== null &&
+      pen.getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0);
+  };
   return {
-    label: document.getElementById("step-label").textContent,
-    last: Number(document.getElementById("slider").max),
-    scene: [...scene.querySelectorAll(".actor")].map((node) => node.outerHTML).join(""),
-    vehicles: [...scene.querySelectorAll(".actor .body")].filter((node) =>
-      box(node).width > 1).length,
-    lines: [...scene.querySelectorAll("line.attention")].filter((node) =>
-      parseFloat(getComputedStyle(node).strokeWidth) > 0 && box(node).width + box(node).height > 1
-    ).length,
-    tracks: [...document.querySelectorAll(".lane.values .track")].filter((node) =>
-      node.points.numberOfItems > 0 && box(node).width > 1).length,
+    label: document.querySelector("[data-step-label]")?.textContent ?? "",
+    scene: all(".actor[data-identity]").map((node) => node.outerHTML).join(""),
+    vehicles: all(".actor[data-identity]").length,
+    lines: all("line.attention").filter((node) =>
+      parseFloat(getComputedStyle(node).strokeWidth) > 0).length,
+    tracks: [...document.querySelectorAll('[data-view="timeline"] canvas')].filter(drawn).length,
   };
 }"""
 
@@ -42,8 +47,8 @@ class Seen:
 
     Args:
         vehicles: bodies drawn at the first step.
-        lines: most attention lines at one step of the first episode.
-        tracks: lines of values over time.
+        lines: most attention lines at one step.
+        tracks: plots of the timeline that are drawn.
         steps: steps gone through.
         moved: whether another step shows another scene and another label.
         problems: what is wrong, in words.
@@ -69,18 +74,18 @@ class Seen:
 
     def __str__(self) -> str:
         text = (
-            f"{self.vehicles} vehicles, up to {self.lines} attention lines, {self.tracks} value "
-            f"tracks, {self.steps} steps gone through"
+            f"{self.vehicles} vehicles, up to {self.lines} attention lines, {self.tracks} "
+            f"plots over time, {self.steps} steps gone through"
         )
         return text + "".join(f"; {problem}" for problem in self.problems)
 
 
 def check_page(browser: "Browser", address: str, screenshot: Path | None = None) -> Seen:
-    """Open a page and go through its first episode.
+    """Open an episode and go through it.
 
     Args:
         browser: where to open it.
-        address: URL, or path of an HTML file.
+        address: URL of an episode, or path of an exported page.
         screenshot: PNG to write of the middle of the episode, 1280 x 800.
 
     Raises:
@@ -106,12 +111,18 @@ def check_page(browser: "Browser", address: str, screenshot: Path | None = None)
 
 
 def _listen(page: "Page", url: str, seen: Seen) -> None:
+    home = urlsplit(url)
+
     def console(message: Any) -> None:
         if message.type == "error":
             seen.problems.append(f"console error: {message.text}")
 
     def request(asked: Any) -> None:
-        if asked.url.partition("#")[0] != url.partition("#")[0] and "data:" not in asked.url[:5]:
+        to = urlsplit(asked.url)
+        if to.scheme in ("data", "blob"):
+            return
+        own = to[:3] == home[:3] if to.scheme == "file" else to[:2] == home[:2]
+        if not own:
             seen.problems.append(f"asks for {asked.url}")
 
     page.on("console", console)
@@ -124,81 +135,95 @@ def _open(page: "Page", url: str) -> None:
 
     try:
         page.goto(url)
-        page.wait_for_selector("body.ready", timeout=10_000, state="attached")
+        page.wait_for_selector('body[data-ready="true"]', timeout=OPENS_WITHIN_MS, state="attached")
     except TimeoutError:
-        raise PolicyscopeError(f"{url} does not show a recording within 10 s") from None
+        raise PolicyscopeError(f"{url} shows no recording") from None
     except Error as error:
         raise PolicyscopeError(f"{url} cannot be opened: {error.message.splitlines()[0]}") from None
 
 
 def _walk(page: "Page", seen: Seen, screenshot: Path | None) -> None:
     page.keyboard.press("Home")
-    first = page.evaluate(_LOOK)
+    first = _settled(page, None)
     seen.vehicles, seen.lines, seen.tracks = first["vehicles"], first["lines"], first["tracks"]
     before = first
-    for step in range(1, first["last"] + 1):
+    for step in range(1, MOST_STEPS + 1):
         page.keyboard.press("ArrowRight")
-        now = page.evaluate(_LOOK)
-        changed = now["label"] != before["label"] and now["scene"] != before["scene"]
-        seen.moved, seen.steps = seen.moved or changed, step
+        now = _settled(page, before["label"])
+        if now["label"] == before["label"]:
+            break
+        seen.moved, seen.steps = seen.moved or now["scene"] != before["scene"], step
         seen.lines = max(seen.lines, now["lines"])
         before = now
-        if screenshot and step == (first["last"] + 1) // 2:
+        if screenshot and step == 3:
             page.screenshot(path=str(screenshot))
     seen.judge()
+
+
+def _settled(page: "Page", label: str | None) -> Any:
+    """What is shown once it is drawn: at another label, where there is one."""
+    from playwright.sync_api import TimeoutError
+
+    if label is None:
+        wanted, limit = "() => document.querySelector('svg[data-view=scene] .actor')", 3000
+    else:
+        wanted = "(old) => document.querySelector('[data-step-label]')?.textContent !== old"
+        limit = 500
+    with suppress(TimeoutError):  # the last step, or nothing is there: the numbers tell
+        page.wait_for_function(wanted, arg=label, timeout=limit)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    return page.evaluate(_LOOK)
 
 
 @dataclass(frozen=True)
 class Args:
     """Flags of the check."""
 
-    page: Annotated[str, tyro.conf.Positional]
-    """URL or HTML file of an exported page."""
+    pages: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Folders to serve, exported pages, or addresses of an episode."""
     screenshot: Path | None = None
-    """PNG to write."""
-    serve: bool = False
-    """Look at the file once more as it is served on a free port of 127.0.0.1."""
+    """PNG to write of the last of them."""
 
 
 @contextmanager
-def served(page: str) -> Iterator[str]:
-    """Serve a page in a thread while the block runs.
+def shown_at(place: str) -> Iterator[str]:
+    """The address of an episode; a folder is served while the block runs.
 
     Args:
-        page: HTML file.
-
-    Yields:
-        Its address.
+        place: folder with a recording, HTML file or URL.
 
     Raises:
-        BadFile: no such file.
+        PolicyscopeError: the folder holds no recording.
     """
-    if not Path(page).is_file():
-        raise BadFile(page, "no such page", "give a file to --serve")
-    with PageServer(Path(page), 0) as server:
-        thread = Thread(target=server.run, daemon=True)
-        thread.start()
-        try:
-            yield f"http://{LOOPBACK}:{server.port}/"
-        finally:
-            server.stop()
-            thread.join()
+    if "://" in place or not Path(place).is_dir():
+        yield place
+        return
+    from policyscope.panel.application import application
+    from policyscope.panel.serve import served
+
+    app = application(Path(place))
+    recordings = app.state.shelf.found().recordings
+    if not recordings:
+        raise BadFile(place, "holds no recording", "make one with: policyscope record")
+    with served(app) as address:
+        yield f"{address}#/recordings/{next(iter(recordings))}/episodes/0"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check a page; 0 if all is there, 1 if something is missing, 2 if it cannot be opened."""
+    """Check pages; 0 if all is there, 1 if something is missing, 2 if one cannot be opened."""
     args = tyro.cli(Args, args=argv, prog="python -m policyscope.panel.check")
+    looks = []
     try:
         with chromium() as browser:
-            looks = [check_page(browser, args.page, args.screenshot)]
-            if args.serve:
-                with served(args.page) as address:
-                    looks.append(check_page(browser, address))
+            for place in args.pages:
+                shot = args.screenshot if place == args.pages[-1] else None
+                with shown_at(place) as address:
+                    looks.append(check_page(browser, address, shot))
     except PolicyscopeError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    for seen, way in zip(looks, ("", "served, "), strict=False):
-        sys.stdout.write(f"{'FAILED' if seen.problems else 'ok'}: {way}{seen}\n")
+    for place, seen in zip(args.pages, looks, strict=True):
+        sys.stdout.write(f"{'FAILED' if seen.problems else 'ok'}: {place}: {seen}\n")
     return 1 if any(seen.problems for seen in looks) else 0
 
 

@@ -1,15 +1,124 @@
-"""x"""
+"""What holds for all episodes of a recording, the table of them, and one of them."""
 
-from policyscope.panel.library import Shelf
+import shlex
+from typing import Any
+
+import pandas as pd
+
+from policyscope.panel.episode_file import episode_file, refs
+from policyscope.panel.lines import finite, recording_line
+from policyscope.panel.liveness import why_not_live
 from policyscope.panel.schemas import EpisodeDetail, EpisodeTable, RecordingDetail
+from policyscope.panel.shelf import Shelf
+from policyscope.recordings.read import Recording
+
+MOST_UNNAMED = 256
+
 
 def describe(shelf: Shelf, rec: str) -> RecordingDetail:
-    raise NotImplementedError
+    """Everything that holds for all episodes of a recording.
+
+    Args:
+        shelf: what is served.
+        rec: id of the recording.
+
+    Raises:
+        UnknownName: no recording of that id.
+        BadFile: it cannot be opened.
+    """
+    from policyscope.panel import from_results, overlays, tracks
+
+    recording = shelf.recording(rec)
+    folder = shelf.folder_of("recording", rec)
+    line = recording_line(shelf, rec, folder)
+    space = recording.space
+    results = from_results.results_of(shelf, rec)
+    why = why_not_live(recording)
+    path = shelf.path(folder)
+    return RecordingDetail(
+        **dict(line),
+        actions=list(space.actions),
+        rows=list(space.rows),
+        features=feature_names(recording),
+        obs_shape=list(space.obs_shape),
+        obs_dtype=space.obs_dtype,
+        frames=shows_frames(recording),
+        sites={name: list(shape) for name, shape in recording.sites.items()},
+        outputs={name: list(shape) for name, shape in recording.outputs.items()},
+        deciding=deciding(recording),
+        scene=finite(recording.scene) or None,
+        tracks=tracks.listed(recording, results),
+        overlays=overlays.listed(recording, results),
+        live=not why,
+        live_why=why,
+        python=f"recording = open_recording({path!r})",
+        command=f"policyscope panel {shlex.quote(path)}",
+        provenance=finite(recording.provenance),
+    )
 
 
 def episode_table(shelf: Shelf, rec: str) -> EpisodeTable:
-    raise NotImplementedError
+    """The table of all episodes; errors are those of ``describe``."""
+    table = shelf.recording(rec).episodes
+    return EpisodeTable(
+        episode=table["episode"].tolist(),
+        seed=[_whole(seed) for seed in table["seed"]],
+        outcome=[str(outcome) for outcome in table["outcome"]],
+        total=table["return"].tolist(),
+        steps=table["steps"].tolist(),
+    )
 
 
 def episode_detail(shelf: Shelf, rec: str, k: int) -> EpisodeDetail:
-    raise NotImplementedError
+    """One episode, and where its arrays lie.
+
+    Args:
+        shelf: what is served.
+        rec: id of the recording.
+        k: number of the episode.
+
+    Raises:
+        UnknownName: no such recording or episode.
+        BadFile: the recording or the episode's shard is torn.
+    """
+    recording = shelf.recording(rec)
+    file = episode_file(shelf, recording, k)
+    line = recording.line(k)
+    path = shelf.path(recording.path)
+    return EpisodeDetail(
+        recording=rec,
+        episode=k,
+        seed=_whole(line["seed"]),
+        outcome=str(line["outcome"]),
+        total=float(line["return"]),
+        steps=int(line["steps"]),
+        kinds=file.kinds,
+        arrays=refs(file, f"/api/recordings/{rec}/episodes/{k}/arrays"),
+        bytes=file.bytes,
+        python=f"open_recording({path!r}).episode({k})",
+    )
+
+
+def deciding(recording: Recording) -> str | None:
+    """The output with one number an action: Q-values or logits where there are some."""
+    actions = recording.space.actions
+    named = [n for n, shape in recording.outputs.items() if actions and shape == (len(actions),)]
+    return min(named, key=lambda name: name not in ("q", "logits"), default=None)
+
+
+def shows_frames(recording: Recording) -> bool:
+    """Whether the observation is an image, (height, width, 3) uint8."""
+    shape = recording.space.obs_shape
+    return len(shape) == 3 and shape[-1] == 3 and recording.space.obs_dtype == "uint8"
+
+
+def feature_names(recording: Recording) -> list[str]:
+    """Names of the features of the observation; numbered where a short vector has none."""
+    names, shape = list(recording.space.features), recording.space.obs_shape
+    if not names and len(shape) == 1 and shape[0] <= MOST_UNNAMED:
+        return [f"observation {i}" for i in range(shape[0])]
+    return names
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None or pd.isna(value) else int(value)

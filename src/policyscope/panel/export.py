@@ -4,18 +4,23 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from policyscope.core.errors import BadFile
+from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import atomic_file
-from policyscope.panel.bundle import script, static_folder
-from policyscope.panel.page_data import page_data
-from policyscope.panel.schema import PageData
-from policyscope.recordings.read import Recording
+from policyscope.panel.application import application
+from policyscope.panel.held import Held, hold, part
+from policyscope.panel.inprocess import in_process
+from policyscope.panel.pages import STATIC, check_built
+from policyscope.recordings.read import open_recording
 
 MOST_EPISODES = 100
+_SCRIPT = re.compile(r'<script [^>]*src="/static/panel\.js"[^>]*></script>')
+_STYLE = re.compile(r'<link [^>]*href="/static/panel\.css"[^>]*>')
+_CHARSET = re.compile(r'<meta charset="utf-8" */?>')
 
 
 @dataclass(frozen=True)
@@ -27,48 +32,55 @@ class Written:
         bytes: its size.
         episodes: how many episodes it shows.
         of: how many the recording has.
+        left_out: what it does not hold, and why.
     """
 
     path: Path
     bytes: int
     episodes: int
     of: int
+    left_out: list[str]
 
 
 def export_page(
-    recording: Recording,
+    recording: str | Path,
     path: str | Path,
     episodes: Sequence[int] | None = None,
-    *,
-    name: str | None = None,
-    site: str | None = None,
+    sites: Sequence[str] = (),
 ) -> Written:
-    """Write the page of a recording.
+    """Write the page of a recording: the panel's own, with the server's answers in it.
 
     Args:
-        recording: an open recording.
+        recording: folder of a recording.
         path: HTML file to write.
         episodes: numbers of the episodes to show; default is the first 100.
-        name: the recording as the user wrote it; default is the name of its folder.
-        site: attention pattern to show; default is the first recorded one.
+        sites: sites whose numbers it holds however large they are.
 
     Raises:
-        UnknownName: no attention pattern of that name was recorded.
-        PolicyscopeError: no such episode.
-        BadFile: the file cannot be written.
+        UnknownName: no such site was recorded.
+        PolicyscopeError: no such episode, or the page is not built.
+        BadFile: no recording, or the file cannot be written.
 
-    Cost: about 10 kB of page for each highway episode.
+    Cost: about 0.1 s and 40 kB of page for each highway episode.
 
     Example:
-        >>> from policyscope.recordings.read import open_recording
-        >>> export_page(open_recording("runs/rec"), "page.html").episodes  # doctest: +SKIP
+        >>> export_page("runs/rec", "page.html").episodes  # doctest: +SKIP
         100
     """
-    path = Path(path)
-    if episodes is None:
-        episodes = [int(k) for k in recording.episodes["episode"][:MOST_EPISODES]]
-    data = page_data(recording, episodes, name=name or recording.path.name, site=site)
-    text = render_page(data).encode()
+    check_built()
+    folder, path = Path(recording), Path(path)
+    there = [int(k) for k in open_recording(folder, True).episodes["episode"]]
+    shown = there[:MOST_EPISODES] if episodes is None else list(episodes)
+    for k in shown:
+        if k not in there:
+            count = f"it has {len(there)}, {there[0]} to {there[-1]}" if there else "it has none"
+            raise PolicyscopeError(f"{folder}: no episode {k}; {count}")
+    app = application(folder)
+    rec = app.state.shelf.id_of(folder)
+    with in_process(app) as ask:
+        held = hold(ask, rec, shown, sites)
+    start = f"#/recordings/{part(rec)}" + (f"/episodes/{shown[0]}" if shown else "")
+    text = render_page(held, start).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as beside:
@@ -76,42 +88,58 @@ def export_page(
     except OSError as error:
         cause = error.strerror or "the system refuses"
         raise BadFile(path, f"cannot be written: {cause}", "choose another --out") from None
-    return Written(path, len(text), len(data.episodes), len(recording))
+    return Written(path, len(text), len(shown), len(there), held.left_out)
 
 
-def render_page(data: PageData) -> str:
-    """The page as text: markup, style, script and data in one.
+def render_page(held: Held, start: str) -> str:
+    """The page as text: markup, style, script and answers in one.
 
-    Its content security policy names the hashes of its own style and script and forbids all else,
+    Its content security policy names the hashes of its own style and scripts and forbids all else,
     so the page can send or fetch nothing.
 
     Args:
-        data: what to show.
+        held: the answers.
+        start: where the page begins when its address says nothing: ``#/recordings/...``.
     """
-    style = (static_folder() / "page.css").read_text(encoding="utf-8")
-    code = script()
+    style = (STATIC / "panel.css").read_text(encoding="utf-8")
+    code = (STATIC / "panel.js").read_text(encoding="utf-8")
+    style, code = style.replace("</", "<\\/"), _inside_script(code)
+    begin = f"if (location.hash.length < 2) location.replace({_inside_script(json.dumps(start))});"
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
-        f"script-src {_hash(code)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data: blob:; style-src {_hash(style)}; "
+        f"script-src {_hash(begin)} {_hash(code)}; base-uri 'none'; form-action 'none'"
     )
-    parts = {
-        "policy": policy,
-        "title": html.escape(f"{data.agent} on {data.env['id']}"),
-        "style": style,
-        "data": _json(data),
-        "script": code,
-    }
-    page = (static_folder() / "page.html").read_text(encoding="utf-8")
-    for key, text in parts.items():
-        before, mark, after = page.partition(f"<!--{key}-->")
-        assert mark, f"page.html has no place for {key}"
-        page = before + text + after
-    return page
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">'
+    page = _put(page, _CHARSET, f'<meta charset="utf-8">\n    {meta}')
+    page = _put(page, _STYLE, f"<style>{style}</style>")
+    scripts = (
+        f'<script type="application/json" id="held">{_json(held)}</script>\n'
+        f'    <script>{begin}</script>\n    <script type="module">{code}</script>'
+    )
+    return _put(page, _SCRIPT, scripts)
 
 
-def _json(data: PageData) -> str:
+def _put(page: str, place: re.Pattern[str], text: str) -> str:
+    put, count = place.subn(lambda _: text, page)
+    if count != 1:
+        raise BadFile(STATIC / "index.html", f"lacks {place.pattern}", "build it: make setup")
+    return put
+
+
+def _inside_script(code: str) -> str:
+    """A script that cannot end the element it stands in, nor open a comment in it."""
+    code = re.sub(r"</(?=script)", r"<\\/", code, flags=re.IGNORECASE)
+    return code.replace("<!--", "<\\!--")
+
+
+def _json(held: Held) -> str:
     """JSON that cannot end the script element it stands in."""
-    text = json.dumps(data.to_json(), separators=(",", ":"), allow_nan=False)
+    values = {
+        "json": held.values,
+        "bytes": {path: base64.b64encode(blob).decode() for path, blob in held.blobs.items()},
+    }
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c")
 
 

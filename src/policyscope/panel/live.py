@@ -1,12 +1,144 @@
-"""x"""
+"""Live questions: what would the agent do at this step, if ...?"""
 
-from policyscope.panel.library import Shelf
-from policyscope.panel.schemas import LiveAnswer, LiveRequest
+import time
+from typing import Any
 
+import numpy as np
 
-class Worlds:
-    """x"""
+from policyscope.envs.entities import Entities
+from policyscope.envs.scene import SceneEdit
+from policyscope.panel.built_in import patterns
+from policyscope.panel.schemas import (
+    LiveAnswer,
+    LiveEntity,
+    LiveOverlay,
+    LiveRequest,
+    LiveTarget,
+    SceneChange,
+)
+from policyscope.panel.shelf import Shelf
+from policyscope.recordings import whatif
+from policyscope.recordings.read import Recording
+from policyscope.recordings.whatif import Answer, sites_of_targets
+from policyscope.recordings.worlds import Worlds
+
+__all__ = ["Worlds", "answer", "ask"]
 
 
 def ask(shelf: Shelf, worlds: Worlds, question: LiveRequest) -> LiveAnswer:
-    raise NotImplementedError
+    """Answer a question about a recording on the shelf; see ``answer``."""
+    recording = shelf.recording(question.recording)
+    return answer(recording, shelf.path(recording.path), worlds, question)
+
+
+def answer(recording: Recording, path: str, worlds: Worlds, question: LiveRequest) -> LiveAnswer:
+    """Ask the recorded agent at a changed step.
+
+    Args:
+        recording: an open recording.
+        path: of its folder, as it is shown.
+        worlds: kept from one question to the next.
+        question: what to change and what to tell.
+
+    Raises:
+        PolicyscopeError: a change that cannot be made, or a world that cannot be restored.
+    """
+    began = time.perf_counter()
+    found = whatif.ask(
+        recording,
+        question.episode,
+        question.step,
+        [_edit(change) for change in question.scene],
+        {tuple(change.index): change.value for change in question.observation},
+        sites=sites_of_targets(question.targets),
+        worlds=worlds,
+    )
+    before, after = found.recorded, found.changed
+    image = before.observation.ndim == 3 and before.observation.dtype == np.uint8
+    return LiveAnswer(
+        action=_flat(after.action),
+        recorded_action=_flat(before.action),
+        outputs={name: _flat(value) for name, value in after.outputs.items()},
+        recorded_outputs={name: _flat(value) for name, value in before.outputs.items()},
+        observation=[] if image else _short(after.observation),
+        recorded_observation=[] if image else _short(before.observation),
+        entities=_entities(after.entities),
+        overlays=_overlays(recording, found),
+        targets=[_target(found, text) for text in question.targets],
+        python=python(recording, path, question),
+        milliseconds=round((time.perf_counter() - began) * 1e3, 3),
+    )
+
+
+def python(recording: Recording, path: str, question: LiveRequest) -> str:
+    """Lines of Python that ask the same.
+
+    Args:
+        recording: an open recording.
+        path: of its folder, as it is shown.
+        question: what was asked.
+    """
+    partial = "" if recording.finished else ", partial=True"
+    edits = [_edit(change) for change in question.scene]
+    scene = ", ".join(f"SceneEdit({e.kind!r}, {e.identity!r}, {e.values!r})" for e in edits)
+    numbers = {tuple(change.index): change.value for change in question.observation}
+    sites = sites_of_targets(question.targets)
+    given = [
+        "recording",
+        f"episode={question.episode}",
+        f"step={question.step}",
+        *([f"scene=[{scene}]"] if scene else []),
+        *([f"observation={numbers!r}"] if numbers else []),
+        *([f"sites={sites!r}"] if sites else []),
+    ]
+    lines = [
+        *(["from policyscope.envs.scene import SceneEdit"] if scene else []),
+        "from policyscope.recordings.read import open_recording",
+        "from policyscope.recordings.whatif import ask",
+        "",
+        f"recording = open_recording({path!r}{partial})",
+        f"answer = ask({', '.join(given)})",
+        "answer.changed.outputs, answer.changed.action",
+        *(f"answer.target({text!r})" for text in question.targets),
+    ]
+    return "\n".join(lines)
+
+
+def _edit(change: SceneChange) -> SceneEdit:
+    return SceneEdit(change.kind, change.identity, dict(change.values))
+
+
+def _flat(values: np.ndarray) -> list[float]:
+    return [float(v) for v in _short(np.atleast_1d(values).ravel())]
+
+
+def _short(values: np.ndarray) -> Any:
+    """Nested numbers, each with the fewest digits that give back its float32."""
+    if values.dtype == np.float32:
+        values = values.astype(str).astype(np.float64)
+    return values.tolist()
+
+
+def _entities(entities: Entities) -> list[LiveEntity]:
+    columns = {name: column.tolist() for name, column in entities.columns().items()}
+    return [
+        LiveEntity(**{name: column[i] for name, column in columns.items()})
+        for i in range(len(entities))
+    ]
+
+
+def _overlays(recording: Recording, found: Answer) -> list[LiveOverlay]:
+    sites, identity = found.changed.sites, found.changed.identity
+    return [
+        LiveOverlay(
+            name=name,
+            values=_short(sites[name].reshape(-1, len(identity))),
+            identity=identity.tolist(),
+        )
+        for name in patterns(recording)
+    ]
+
+
+def _target(found: Answer, text: str) -> LiveTarget:
+    recorded, value = found.target(text)
+    return LiveTarget(target=text, recorded=recorded, value=value)

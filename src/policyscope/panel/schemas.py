@@ -31,7 +31,10 @@ class Problem(Message):
 
 
 class Estimate(Message):
-    """A number with its 95% interval; the ends are null where one sample tells no spread."""
+    """A number with its 95% interval.
+
+    The ends are null where one sample tells no spread, and where the library did not wait for them.
+    """
 
     name: str
     value: float
@@ -295,8 +298,7 @@ class ObservationChange(Message):
 class LiveRequest(Message):
     """What would the agent do at this step, if ...? Nothing is kept from one request to the next.
 
-    ``action`` is what the changed agent is not asked for: the request restores the recorded step,
-    changes the scene in order, then the observation, and asks the agent once.
+    Restores the recorded step, changes the scene in order, then the observation, and asks once.
     """
 
     recording: str
@@ -330,7 +332,7 @@ class LiveOverlay(Message):
 
 
 class LiveTarget(Message):
-    """A target before and after the change."""
+    """A target (``taken``: the recorded action) before and after; null where it looks ahead."""
 
     target: str
     recorded: Number
@@ -341,8 +343,9 @@ class LiveAnswer(Message):
     """What the agent does at the changed step, and the recorded twin."""
 
     action: list[float]
-    """One number for a discrete action: its index."""
+    """The most likely action, never drawn; one number for a discrete one: its index."""
     recorded_action: list[float]
+    """The executed one."""
     outputs: dict[str, list[float]]
     recorded_outputs: dict[str, list[float]]
     observation: list[Any]

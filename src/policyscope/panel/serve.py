@@ -1,99 +1,162 @@
-"""Serves one file on 127.0.0.1, and nothing else."""
+"""Runs the panel's server: on a port taken before anything else, until Ctrl-C."""
 
-import errno
-from contextlib import suppress
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from types import TracebackType
-from typing import Any
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from fastapi import FastAPI
 
 from policyscope.core.errors import PolicyscopeError
 
 LOOPBACK = "127.0.0.1"
-_NAMES = ("127.0.0.1", "localhost")
+_ANY = ("0.0.0.0", "::")
+_STARTS_WITHIN = 20.0
 
 
-class PageServer:
-    """A page on loopback; as a context it frees its port at the end.
-
-    Requests whose ``Host`` is not this machine's loopback are refused, so no foreign site can
-    read the page by pointing its own name here.
+def take_port(host: str, port: int) -> socket.socket:
+    """Listen on a port.
 
     Args:
-        path: file to serve, read at each request.
-        port: port to listen on; 0 takes a free one.
+        host: name or address to bind, e.g. 127.0.0.1.
+        port: 0 takes a free one.
 
     Raises:
-        PolicyscopeError: the port is taken or not allowed.
+        PolicyscopeError: the port is taken or not allowed, or the host is not this machine's.
     """
-
-    def __init__(self, path: Path, port: int):
-        handler = type("PageHandler", (_Handler,), {"path_on_disk": path})
-        try:
-            self._server = ThreadingHTTPServer((LOOPBACK, port), handler)
-        except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            raise PolicyscopeError(
-                f"port {port} is {'taken' if taken else 'not allowed'}; choose another with --port"
-            ) from None
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_port
-
-    def run(self) -> None:
-        """Serve until Ctrl-C."""
-        with suppress(KeyboardInterrupt):
-            self._server.serve_forever(poll_interval=0.2)
-
-    def stop(self) -> None:
-        """End ``run`` from another thread."""
-        self._server.shutdown()
-
-    def __enter__(self) -> "PageServer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.server_close()
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        raise PolicyscopeError(f"--host {host} is no address of this machine") from None
+    listener = socket.socket(family, kind)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise _refused(error, host, port) from None
+    return listener
 
 
-class _Handler(BaseHTTPRequestHandler):
-    path_on_disk: Path
-    server_version = "policyscope"
-    sys_version = ""
+def _refused(error: OSError, host: str, port: int) -> PolicyscopeError:
+    import errno
 
-    def do_GET(self) -> None:
-        self._answer(body=True)
+    if error.errno == errno.EADDRNOTAVAIL:
+        return PolicyscopeError(f"--host {host} is no address of this machine")
+    cause = "taken" if error.errno == errno.EADDRINUSE else "not allowed"
+    return PolicyscopeError(f"port {port} is {cause}; choose another with --port")
 
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
 
-    def _answer(self, body: bool) -> None:
-        name = self.headers.get("Host", "").rsplit(":", 1)[0]
-        if name not in _NAMES:
-            self.send_error(HTTPStatus.FORBIDDEN, "this page is served to this machine alone")
-            return
-        if self.path.partition("?")[0] != "/":
-            self.send_error(HTTPStatus.NOT_FOUND)
-            return
-        try:
-            content = self.path_on_disk.read_bytes()
-        except OSError:
-            self.send_error(HTTPStatus.NOT_FOUND, "the page is gone from disk")
-            return
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host.
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the terminal quiet."""
+    Example:
+        >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
+        (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def names_of(host: str) -> tuple[str, ...]:
+    """Names that browsers reach a bound host by; of 0.0.0.0 those that this machine knows.
+
+    Args:
+        host: what was bound.
+    """
+    if host not in _ANY:
+        return (host,)
+    name = socket.gethostname().lower()
+    found = [name]
+    with suppress(OSError, UnicodeError):
+        found += [str(entry[4][0]) for entry in socket.getaddrinfo(name, None)]
+    return tuple(dict.fromkeys(found))
+
+
+def address_of(listener: socket.socket, name: str, token: str | None = None) -> str:
+    """The address to open in a browser.
+
+    Args:
+        listener: a socket that listens.
+        name: name or address of its host.
+        token: what the browser must show.
+    """
+    host = f"[{name}]" if ":" in name else name
+    query = "" if token is None else f"?token={token}"
+    return f"http://{host}:{listener.getsockname()[1]}/{query}"
+
+
+def run(app: FastAPI, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
+    """Serve until Ctrl-C, then end the jobs.
+
+    Args:
+        app: what is served.
+        listener: from ``take_port``; closed at the end.
+        ready: called when requests are answered.
+    """
+    server = _server(app)
+    if ready is not None:
+        threading.Thread(target=_when_started, args=(server, ready), daemon=True).start()
+    try:
+        with suppress(KeyboardInterrupt):  # uvicorn gives it back once it has ended well
+            server.run(sockets=[listener])
+    finally:
+        listener.close()
+        app.state.jobs.close()
+
+
+@contextmanager
+def served(app: FastAPI, listener: socket.socket | None = None) -> Iterator[str]:
+    """Serve in a thread while the block runs.
+
+    Args:
+        app: what is served.
+        listener: default is a free port of loopback.
+
+    Yields:
+        The address.
+
+    Raises:
+        PolicyscopeError: the server does not start.
+    """
+    listener = listener or take_port(LOOPBACK, 0)
+    server = _server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        if not _started(server, thread):
+            raise PolicyscopeError("the panel's server does not start")
+        yield address_of(listener, LOOPBACK)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+        app.state.jobs.close()
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    settings = uvicorn.Config(
+        app, log_level="error", access_log=False, server_header=False, proxy_headers=False,
+        ws="none", timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    return uvicorn.Server(settings)
+
+
+def _started(server: uvicorn.Server, thread: threading.Thread | None = None) -> bool:
+    end = time.monotonic() + _STARTS_WITHIN
+    while not server.started and time.monotonic() < end:
+        if thread is not None and not thread.is_alive():
+            return False
+        time.sleep(0.01)
+    return server.started
+
+
+def _when_started(server: uvicorn.Server, ready: Callable[[], None]) -> None:
+    if _started(server):
+        ready()

@@ -1,7 +1,7 @@
 """Read recordings: episodes as labelled arrays, entities as tables, columns over many episodes."""
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,16 @@ from policyscope.recordings.store import (
     rebuild_episodes,
     shard_folder,
 )
+
+#: Shards whose tables of entities are kept in memory.
+TABLES = 4
+
+
+class UnknownEpisode(UnknownName):
+    """A number that stands for no episode of a recording."""
+
+    def __init__(self, message: str):
+        PolicyscopeError.__init__(self, message)
 
 
 def open_recording(path: str | Path, partial: bool = False) -> "Recording":
@@ -78,6 +88,7 @@ class Recording:
             )
         self._shards = {n: ShardReader(shard_folder(path, n)) for n in numbers}
         self.episodes = self._episodes(numbers)
+        self._entities = lru_cache(TABLES)(ShardReader.entities)
         self._videos: dict[tuple[int, int], bytes] = {}
 
     def _episodes(self, numbers: list[int]) -> pd.DataFrame:
@@ -131,7 +142,7 @@ class Recording:
             k: number of the episode.
         """
         shard, _ = self._find(k)
-        table = shard.entities
+        table = self._entities(shard)
         return table[table["episode"] == k].reset_index(drop=True)
 
     def rows(
@@ -186,12 +197,35 @@ class Recording:
             self._videos[k, size] = video_bytes(self, k, size=size)
         return self._videos[k, size]
 
+    def place(self, k: int) -> tuple[ShardReader, slice]:
+        """Where an episode lies: its shard and its rows there.
+
+        Args:
+            k: number of the episode.
+
+        Raises:
+            UnknownName: no such episode.
+        """
+        shard, _ = self._find(k)
+        return shard, shard.span(k)[1]
+
+    def line(self, k: int) -> pd.Series:
+        """The line of one episode in ``episodes``.
+
+        Args:
+            k: number of the episode.
+
+        Raises:
+            UnknownName: no such episode.
+        """
+        return self._find(k)[1]
+
     def _find(self, k: int) -> tuple[ShardReader, pd.Series]:
         lines = self.episodes[self.episodes["episode"] == k]
         if not len(lines):
             known = self.episodes["episode"]
             held = f"{known.min()}..{known.max()}" if len(known) else "none"
-            raise PolicyscopeError(f"there is no episode {k} in {self.path}; it holds {held}")
+            raise UnknownEpisode(f"there is no episode {k} in {self.path}; it holds {held}")
         line = lines.iloc[0]
         return self._shards[int(line["shard"])], line
 

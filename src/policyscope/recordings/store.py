@@ -14,7 +14,12 @@ import pyarrow.parquet as pq
 from policyscope.core.errors import BadFile, UnknownName, system_cause
 from policyscope.core.files import atomic_file, read_json, write_json
 from policyscope.recordings.gather import EPISODE_COLUMNS, Columns
-from policyscope.recordings.zarr_files import open_group, read_array, write_group
+from policyscope.recordings.zarr_files import (
+    array_layouts,
+    open_group,
+    read_array,
+    write_group,
+)
 
 SCHEMA = 1
 MEND = "delete this shard's folder and record into the recording again"
@@ -111,8 +116,10 @@ class ShardReader:
         """
         values = self._guard(read_array, self.folder / "arrays.zarr", self._arrays, name, rows)
         whole = len(self.episode_numbers) if name.endswith("final_obs") else self.rows
-        if rows is None and len(values) != whole:
-            raise BadFile(self.folder, f"torn shard: {len(values)} of {whole} rows of {name}", MEND)
+        expected = len(range(*(rows or slice(None)).indices(whole)))
+        if len(values) != expected:
+            cause = f"torn shard: {len(values)} of {expected} rows of {name}"
+            raise BadFile(self.folder, cause, MEND)
         return values
 
     def span(self, episode: int) -> tuple[int, slice]:
@@ -131,10 +138,33 @@ class ShardReader:
         """One line for each episode of the shard."""
         return self.episode_table.to_pandas()
 
-    @cached_property
+    def entity_table(self) -> pa.Table:
+        """Entities of all rows of the shard, as they are on disk; read each time."""
+        return self._guard(read_table, self.folder / "entities.parquet")
+
     def entities(self) -> pd.DataFrame:
-        """Entities of all rows of the shard."""
-        return self._guard(read_table, self.folder / "entities.parquet").to_pandas()
+        """Entities of all rows of the shard; read each time."""
+        return self.entity_table().to_pandas()
+
+    @cached_property
+    def layout(self) -> dict[str, tuple[np.dtype, tuple[int, ...], int]]:
+        """Type, shape and rows of a chunk of each array with one entry a row; no number is read.
+
+        Raises:
+            BadFile: the shard is torn.
+
+        Cost: 2 ms; opening the arrays with zarr would take 10 ms and keep 30 kB.
+        """
+        found = self._guard(array_layouts, self.folder / "arrays.zarr")
+        for name in ("final_obs", "has_final_obs"):
+            found.pop(name, None)
+        for name, (_, shape, _) in found.items():
+            held = shape[0] if shape else 0
+            if held != self.rows:
+                raise BadFile(
+                    self.folder, f"torn shard: {held} of {self.rows} rows of {name}", MEND
+                )
+        return found
 
     def _guard(self, read: Any, *arguments: Any) -> Any:
         try:

@@ -10,9 +10,9 @@ import numpy as np
 
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
 from policyscope.core.files import atomic_file
-from policyscope.envs.make import make
-from policyscope.envs.stepper import Start
+from policyscope.envs.make import make_lane
 from policyscope.recordings.read import Recording
+from policyscope.recordings.replay import Course, Replay
 from policyscope.recordings.strips import ActionValues, panel
 
 
@@ -86,31 +86,16 @@ def replay(recording: Recording, episode: int, size: int) -> Iterator[np.ndarray
     Raises:
         PolicyscopeError: an observation, reward or end differs from the recorded one.
     """
-    data = recording.episode(episode)
-    obs, actions, rewards = (data[name].values for name in ("obs", "action", "reward"))
-    ends = np.stack([data["terminated"].values, data["truncated"].values], 1)
-    stepper = make(recording.env)
+    course = Course.read(recording, episode)
+    lane = make_lane(recording.env)
     try:
-        seen = stepper.start([Start(seed=int(data.attrs["seed"]))])[0]
-        for t, action in enumerate(actions):
-            _prove(np.array_equal(seen, obs[t]), recording, episode, t, "observation")
-            yield stepper.call(0, "render", size)
-            step = stepper.step([action])
-            _prove(bool(step.reward[0] == rewards[t]), recording, episode, t, "reward")
-            end = [step.terminated[0], step.truncated[0]]
-            _prove(np.array_equal(end, ends[t]), recording, episode, t, "end")
-            seen = step.obs[0]
+        run = Replay(lane, course)
+        run.begin()
+        while run.step < len(course):
+            yield lane.render(size)
+            run.advance()
     finally:
-        stepper.close()
-
-
-def _prove(equal: bool, recording: Recording, episode: int, step: int, what: str) -> None:
-    if not equal:
-        made_with = ", ".join(f"{k} {v}" for k, v in recording.env.versions.items())
-        raise PolicyscopeError(
-            f"replaying episode {episode} gives another {what} at step {step} than was recorded; "
-            f"use the packages it was recorded with ({made_with or 'versions unknown'})"
-        )
+        lane.close()
 
 
 def encode(frames: Iterable[np.ndarray], fps: float) -> bytes:

@@ -105,6 +105,30 @@ def open_group(folder: Path) -> dict[str, zarr.Array]:
     return arrays
 
 
+def array_layouts(folder: Path) -> dict[str, tuple[np.dtype, tuple[int, ...], int]]:
+    """Type, shape and rows of a chunk of each array of a group, from its metadata alone.
+
+    Args:
+        folder: of a group that ``write_group`` wrote.
+
+    Raises:
+        BadFile: an array's metadata is damaged, or there is none.
+    """
+    found = {}
+    for path in sorted(folder.rglob("zarr.json")):
+        try:
+            values = json.loads(path.read_bytes())
+            if values["node_type"] == "array":
+                chunk = int(values["chunk_grid"]["configuration"]["chunk_shape"][0])
+                name = path.parent.relative_to(folder).as_posix()
+                found[name] = np.dtype(values["data_type"]), tuple(map(int, values["shape"])), chunk
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise BadFile(path, f"cannot be read: {error!r}") from None
+    if not found:
+        raise BadFile(folder, "holds no array")
+    return found
+
+
 def read_array(
     folder: Path, arrays: Mapping[str, zarr.Array], name: str, rows: slice | None = None
 ) -> np.ndarray:

@@ -50,10 +50,17 @@ function half(bits: number): number {
 }
 
 /** Rows `from` up to `to` of an array; all by default. */
-export async function load(source: Source, ref: ArrayRef, from = 0, to?: number): Promise<Grid> {
+export async function load(
+  source: Source,
+  ref: ArrayRef,
+  from = 0,
+  to?: number,
+  signal?: AbortSignal,
+): Promise<Grid> {
   const rows = ref.shape[0] ?? 1;
   const last = Math.min(to ?? rows, rows);
   const size = rows ? ref.bytes / rows : 0;
-  const bytes = await source.bytes(ref.url, ref.offset + from * size, ref.offset + last * size);
+  const [start, end] = [ref.offset + from * size, ref.offset + last * size];
+  const bytes = await source.bytes(ref.url, start, end, signal);
   return { shape: [last - from, ...ref.shape.slice(1)], data: decode(ref.dtype, bytes) };
 }

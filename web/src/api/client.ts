@@ -17,6 +17,7 @@ import type {
   Thumbnail,
   TrackValues,
 } from "./schema";
+import { Cached } from "./cached";
 import type { Source } from "./source";
 
 const part = encodeURIComponent;
@@ -39,33 +40,45 @@ export const paths = {
   job: (id: string) => `/api/jobs/${part(id)}`,
 };
 
-export function client(source: Source) {
+/**
+ * The page's way to its data. What holds of recordings, episodes and results is remembered; the last
+ * argument of what is asked for gives a request up.
+ */
+export function client(given: Source) {
+  const source = new Cached(given);
+  const get = <T>(path: string, signal?: AbortSignal) => source.json<T>(path, signal);
   return {
-    source,
-    library: () => source.json<Library>(paths.library()),
-    recording: (rec: string) => source.json<RecordingDetail>(paths.recording(rec)),
-    episodes: (rec: string) => source.json<EpisodeTable>(paths.episodes(rec)),
-    episode: (rec: string, k: number) => source.json<EpisodeDetail>(paths.episode(rec, k)),
-    thumbnail: (rec: string, k: number) => source.json<Thumbnail>(paths.thumbnail(rec, k)),
+    source: source as Source,
+    /** Ask anew for a recording, e.g. after a job; for everything by default. */
+    forget: (rec?: string) => source.forget(rec === undefined ? "/" : paths.recording(rec)),
+    library: (signal?: AbortSignal) => get<Library>(paths.library(), signal),
+    recording: (rec: string, signal?: AbortSignal) =>
+      get<RecordingDetail>(paths.recording(rec), signal),
+    episodes: (rec: string, signal?: AbortSignal) => get<EpisodeTable>(paths.episodes(rec), signal),
+    episode: (rec: string, k: number, signal?: AbortSignal) =>
+      get<EpisodeDetail>(paths.episode(rec, k), signal),
+    thumbnail: (rec: string, k: number, signal?: AbortSignal) =>
+      get<Thumbnail>(paths.thumbnail(rec, k), signal),
     /** One request a track, so that an exported page holds each of them once. */
-    tracks: async (rec: string, k: number, names: string[]) =>
+    tracks: async (rec: string, k: number, names: string[], signal?: AbortSignal) =>
       (
         await Promise.all(
-          names.map((name) => source.json<TrackValues[]>(paths.tracks(rec, k, [name]))),
+          names.map((name) => get<TrackValues[]>(paths.tracks(rec, k, [name]), signal)),
         )
       ).flat(),
-    overlay: (rec: string, k: number, name: string) =>
-      source.json<OverlayValues>(paths.overlay(rec, k, name)),
-    steps: (rec: string, x: string, y: string) => source.json<StepTable>(paths.steps(rec, x, y)),
-    result: (res: string) => source.json<ResultDetail>(paths.result(res)),
-    figure: (res: string, theme: string) =>
-      source.json<Record<string, unknown>>(paths.figure(res, theme)),
+    overlay: (rec: string, k: number, name: string, signal?: AbortSignal) =>
+      get<OverlayValues>(paths.overlay(rec, k, name), signal),
+    steps: (rec: string, x: string, y: string, signal?: AbortSignal) =>
+      get<StepTable>(paths.steps(rec, x, y), signal),
+    result: (res: string, signal?: AbortSignal) => get<ResultDetail>(paths.result(res), signal),
+    figure: (res: string, theme: string, signal?: AbortSignal) =>
+      get<Record<string, unknown>>(paths.figure(res, theme), signal),
     ask: (question: LiveRequest, signal?: AbortSignal) =>
       source.send<LiveAnswer>("POST", "/api/live", question, signal),
-    jobs: () => source.json<Job[]>("/api/jobs"),
+    jobs: (signal?: AbortSignal) => get<Job[]>("/api/jobs", signal),
     beginJob: (wanted: JobRequest) => source.send<Job>("POST", "/api/jobs", wanted),
     cancelJob: (id: string) => source.send<Job>("DELETE", paths.job(id)),
-    notes: (rec: string) => source.json<Note[]>(paths.notes(rec)),
+    notes: (rec: string, signal?: AbortSignal) => get<Note[]>(paths.notes(rec), signal),
     writeNote: (rec: string, note: NoteText) => source.send<Note>("POST", paths.notes(rec), note),
     changeNote: (rec: string, id: string, note: NoteText) =>
       source.send<Note>("PUT", `${paths.notes(rec)}/${part(id)}`, note),
@@ -74,4 +87,5 @@ export function client(source: Source) {
   };
 }
 
+/** Served methods cannot be sent by an exported page; see `source.served`. */
 export type Client = ReturnType<typeof client>;

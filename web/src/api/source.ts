@@ -1,5 +1,9 @@
 // Where the page's data comes from: the server, or what an exported page holds.
 
+import type { components } from "./types";
+
+type Problem = components["schemas"]["Problem"];
+
 export class Failure extends Error {
   constructor(
     message: string,
@@ -15,7 +19,7 @@ export interface Source {
   readonly served: boolean;
   json<T>(path: string, signal?: AbortSignal): Promise<T>;
   /** Bytes of a resource from `from` up to `to`. */
-  bytes(path: string, from: number, to: number): Promise<ArrayBuffer>;
+  bytes(path: string, from: number, to: number, signal?: AbortSignal): Promise<ArrayBuffer>;
   send<T>(
     method: "POST" | "PUT" | "DELETE",
     path: string,
@@ -30,16 +34,16 @@ export interface Held {
   bytes: Record<string, string>;
 }
 
-class Server implements Source {
+export class Server implements Source {
   readonly served = true;
 
   async json<T>(path: string, signal?: AbortSignal): Promise<T> {
     return (await answer(path, { signal })).json() as Promise<T>;
   }
 
-  async bytes(path: string, from: number, to: number): Promise<ArrayBuffer> {
+  async bytes(path: string, from: number, to: number, signal?: AbortSignal): Promise<ArrayBuffer> {
     if (to <= from) return new ArrayBuffer(0);
-    const got = await answer(path, { headers: { Range: `bytes=${from}-${to - 1}` } });
+    const got = await answer(path, { headers: { Range: `bytes=${from}-${to - 1}` }, signal });
     const body = await got.arrayBuffer();
     if (body.byteLength !== to - from) throw new Failure("the answer was cut off", "truncated", 0);
     return body;
@@ -57,30 +61,31 @@ async function answer(path: string, request: RequestInit): Promise<Response> {
   try {
     got = await fetch(path, request);
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    if (request.signal?.aborted) throw error;
     throw new Failure("the server does not answer; is `policyscope panel` running?", "offline", 0);
   }
   if (got.ok) return got;
-  const told = await got.json().catch(() => ({ code: "broken", message: got.statusText }));
-  throw new Failure(told.message, told.code, got.status);
+  const told = (await got.json().catch(() => null)) as Partial<Problem> | null;
+  const message = told?.message ?? `the server answered ${got.status} ${got.statusText}`.trim();
+  throw new Failure(message, told?.code ?? "broken", got.status);
 }
 
-class Export implements Source {
+export class Export implements Source {
   readonly served = false;
   private decoded = new Map<string, Uint8Array<ArrayBuffer>>();
 
   constructor(private held: Held) {}
 
   async json<T>(path: string): Promise<T> {
-    if (!(path in this.held.json)) throw missing(path);
+    if (!Object.hasOwn(this.held.json, path)) throw missing(path);
     return this.held.json[path] as T;
   }
 
   async bytes(path: string, from: number, to: number): Promise<ArrayBuffer> {
     let whole = this.decoded.get(path);
     if (!whole) {
-      const text = this.held.bytes[path];
-      if (text === undefined) throw missing(path);
+      if (!Object.hasOwn(this.held.bytes, path)) throw missing(path);
+      const text = this.held.bytes[path]!;
       whole = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
       this.decoded.set(path, whole);
     }
@@ -88,12 +93,13 @@ class Export implements Source {
   }
 
   async send<T>(): Promise<T> {
-    throw missing("this");
+    throw new Failure("an exported page cannot do this; it needs a server", "not_exported", 404);
   }
 }
 
 function missing(path: string): Failure {
-  return new Failure(`an exported page does not hold ${path}`, "not_exported", 404);
+  const mend = "`policyscope panel` shows all of the recording";
+  return new Failure(`this exported page does not hold ${path}; ${mend}`, "not_exported", 404);
 }
 
 /** The export's own data if the page holds some, else the server. */

@@ -484,7 +484,9 @@ export interface components {
     };
     /**
      * Estimate
-     * @description A number with its 95% interval; the ends are null where one sample tells no spread.
+     * @description A number with its 95% interval.
+     *
+     *     The ends are null where one sample tells no spread, and where the library did not wait for them.
      */
     Estimate: {
       /** High */
@@ -586,7 +588,7 @@ export interface components {
     LiveAnswer: {
       /**
        * Action
-       * @description One number for a discrete action: its index.
+       * @description The most likely action, never drawn; one number for a discrete one: its index.
        */
       action: number[];
       /** Entities */
@@ -609,7 +611,10 @@ export interface components {
        * @description Lines that do the same in Python.
        */
       python: string;
-      /** Recorded Action */
+      /**
+       * Recorded Action
+       * @description The executed one.
+       */
       recorded_action: number[];
       /** Recorded Observation */
       recorded_observation: unknown[];
@@ -660,8 +665,7 @@ export interface components {
      * LiveRequest
      * @description What would the agent do at this step, if ...? Nothing is kept from one request to the next.
      *
-     *     ``action`` is what the changed agent is not asked for: the request restores the recorded step,
-     *     changes the scene in order, then the observation, and asks the agent once.
+     *     Restores the recorded step, changes the scene in order, then the observation, and asks once.
      */
     LiveRequest: {
       /** Episode */
@@ -688,7 +692,7 @@ export interface components {
     };
     /**
      * LiveTarget
-     * @description A target before and after the change.
+     * @description A target (``taken``: the recorded action) before and after; null where it looks ahead.
      */
     LiveTarget: {
       /** Recorded */

@@ -1,8 +1,10 @@
 // One episode in the shape the views want it: what is at step t?
 
+import { decode, load, row, type Grid } from "../api/arrays";
 import type { Client } from "../api/client";
-import { load, row, type Grid } from "../api/arrays";
 import type { ArrayRef, EpisodeDetail, OverlayInfo, RecordingDetail } from "../api/schema";
+import { Recent } from "./recent";
+import { boxOf, changedSteps, entitiesByStep, nameOfAction } from "./steps";
 
 export interface Entity {
   identity: number;
@@ -27,6 +29,8 @@ export interface Overlay {
   python: string;
 }
 
+export type Box = [number, number, number, number];
+
 export interface Episode {
   recording: RecordingDetail;
   detail: EpisodeDetail;
@@ -42,6 +46,33 @@ export interface Episode {
   rowIdentity: Grid | null;
   /** By step, ordered by identity. */
   entities: Entity[][];
+  /** (T, ...) what the agent saw; null for images, which are read as they are shown. */
+  obs: Grid | null;
+  /** Where the ego goes in some episodes of the recording, in metres; null where nobody told. */
+  bounds: Box | null;
+}
+
+const MEMORY = 96 * 2 ** 20;
+const GAP = 64 * 1024;
+/** Episodes that tell where the ego of a recording goes. */
+const SAMPLES = 5;
+
+const episodes = new Recent<Episode>(MEMORY / 2, heldBytes);
+const overlays = new Recent<Overlay>(
+  MEMORY,
+  ({ values, identity }) => values.data.byteLength + (identity?.data.byteLength ?? 0),
+);
+const recordings = new Recent<RecordingDetail>(16, () => 1);
+const boxes = new Recent<Box | null>(16, () => 1);
+
+/** Ask for the recording anew next time: a job may have added overlays and tracks to it. */
+export function forget(rec: string): void {
+  recordings.drop(rec);
+  overlays.dropWhere((key) => key.startsWith(`${rec} `));
+}
+
+export function loadRecording(api: Client, rec: string): Promise<RecordingDetail> {
+  return recordings.get(rec, () => api.recording(rec));
 }
 
 /** Weights on one entity at a step, one a layer; null where the overlay does not show it. */
@@ -58,16 +89,123 @@ export function arrayRef(detail: EpisodeDetail, name: string): ArrayRef | null {
   return detail.arrays.find((array) => array.name === name) ?? null;
 }
 
-export async function loadOverlay(
-  api: Client,
-  rec: string,
-  k: number,
-  name: string,
-): Promise<Overlay> {
-  const { values, identity, extent, ...rest } = await api.overlay(rec, k, name);
-  const [grid, who] = await Promise.all([
-    load(api.source, values),
-    identity ? load(api.source, identity) : null,
-  ]);
-  return { ...rest, values: grid, identity: who, extent: extent ?? null };
+/** The name of the action executed at a step. */
+export function actionName(episode: Episode, step: number): string {
+  return nameOfAction(episode.recording.actions, row(episode.action, step));
+}
+
+/** Steps whose action differs from that of the step before; none for continuous actions. */
+export function actionChanges(episode: Episode): number[] {
+  return episode.recording.actions.length ? changedSteps(episode.action) : [];
+}
+
+export function entityName(identity: number): string {
+  return identity === 0 ? "ego" : String(identity);
+}
+
+/** One episode: a request for where things lie, and one for all numbers but the sites'. */
+export async function loadEpisode(api: Client, rec: string, k: number): Promise<Episode> {
+  const recording = await loadRecording(api, rec);
+  const episode = await episodes.get(`${rec} ${k}`, async () => {
+    const [detail, bounds] = await Promise.all([
+      api.episode(rec, k),
+      recording.scene ? boxes.get(rec, () => egoBox(api, recording)) : null,
+    ]);
+    const wanted = detail.arrays.filter((array) => isSmall(array.name, recording.frames));
+    return assemble(recording, detail, await loadTogether(api, wanted), bounds);
+  });
+  return episode.recording === recording ? episode : { ...episode, recording };
+}
+
+/** Where the ego goes in some episodes of the recording, so that all are seen at one scale. */
+async function egoBox(api: Client, { id, episodes: count }: RecordingDetail): Promise<Box | null> {
+  const chosen = Array.from({ length: SAMPLES }, (_, i) =>
+    Math.round((i * Math.max(count - 1, 0)) / (SAMPLES - 1)),
+  );
+  const told = await Promise.allSettled([...new Set(chosen)].map((k) => api.thumbnail(id, k)));
+  const points = told.flatMap((one) => (one.status === "fulfilled" && one.value.path) || []);
+  return boxOf(points.map(([x, y]) => [x!, y!]));
+}
+
+/** What an episode keeps in memory: not the sites, nor pictures. */
+function heldBytes({ recording, detail }: Episode): number {
+  const kept = detail.arrays.filter((array) => isSmall(array.name, recording.frames));
+  return kept.reduce((sum, array) => sum + array.bytes, 4096);
+}
+
+function isSmall(name: string, frames: boolean): boolean {
+  return !name.startsWith("sites/") && !(frames && (name === "obs" || name === "final_obs"));
+}
+
+/** Arrays of one file in as few requests as they lie together. */
+export async function loadTogether(api: Client, wanted: ArrayRef[]): Promise<Record<string, Grid>> {
+  const runs: ArrayRef[][] = [];
+  const ordered = [...wanted].sort((a, b) => a.offset - b.offset);
+  for (const ref of ordered) {
+    const last = runs.at(-1)?.at(-1);
+    const near = last && last.url === ref.url && ref.offset - (last.offset + last.bytes) <= GAP;
+    if (near) runs.at(-1)!.push(ref);
+    else runs.push([ref]);
+  }
+  const grids: Record<string, Grid> = {};
+  await Promise.all(
+    runs.map(async (run) => {
+      const [first, last] = [run[0]!, run.at(-1)!];
+      const bytes = await api.source.bytes(first.url, first.offset, last.offset + last.bytes);
+      for (const ref of run) {
+        const from = ref.offset - first.offset;
+        const data = decode(ref.dtype, bytes.slice(from, from + ref.bytes));
+        grids[ref.name] = { shape: ref.shape, data };
+      }
+    }),
+  );
+  return grids;
+}
+
+function assemble(
+  recording: RecordingDetail,
+  detail: EpisodeDetail,
+  grids: Record<string, Grid>,
+  box: Box | null,
+): Episode {
+  const empty: Grid = { shape: [detail.steps], data: new Float32Array(detail.steps) };
+  const action = grids["action"] ?? empty;
+  const policy = grids["policy_action"];
+  const outputs: Record<string, Grid> = {};
+  for (const [name, grid] of Object.entries(grids)) {
+    if (name.startsWith("outputs/")) outputs[name.slice("outputs/".length)] = grid;
+  }
+  return {
+    recording,
+    detail,
+    steps: detail.steps,
+    action,
+    forced: policy ? differingRows(action, policy) : [],
+    reward: grids["reward"] ?? empty,
+    outputs,
+    rowIdentity: grids["row_identity"] ?? null,
+    entities: entitiesByStep(detail.steps, detail.kinds, grids),
+    obs: grids["obs"] ?? null,
+    bounds: box,
+  };
+}
+
+function differingRows(one: Grid, other: Grid): number[] {
+  const rows: number[] = [];
+  for (let t = 0; t < (one.shape[0] ?? 0); t += 1) {
+    const b = row(other, t);
+    if (row(one, t).some((value, i) => value !== b[i])) rows.push(t);
+  }
+  return rows;
+}
+
+export function loadOverlay(api: Client, rec: string, k: number, name: string): Promise<Overlay> {
+  return overlays.get(`${rec} ${k} ${name}`, async () => {
+    const { values, identity, extent, ...rest } = await api.overlay(rec, k, name);
+    const [grid, who] = await Promise.all([
+      load(api.source, values),
+      identity ? load(api.source, identity) : null,
+    ]);
+    return { ...rest, values: grid, identity: who, extent: extent ?? null };
+  });
 }

@@ -7,6 +7,21 @@
 //   #/results/RES                        a result
 
 import type { ObservationChange, SceneChange } from "../api/schema";
+import {
+  decode,
+  encode,
+  positive,
+  readBeside,
+  readList,
+  readObservation,
+  readScene,
+  whole,
+  wholeFrom0,
+  writeBeside,
+  writeList,
+  writeObservation,
+  writeScene,
+} from "./words";
 
 export type Page = "library" | "recording" | "episode" | "steps" | "result";
 
@@ -71,12 +86,108 @@ export const DEFAULT: View = {
   y: "",
 };
 
+/** The view that an address stands for; what cannot be read is as by default. */
 export function read(hash: string): View {
-  void hash;
-  return { ...DEFAULT };
+  const [path = "", query = ""] = cut(hash.replace(/^#/, ""), "?");
+  const view = { ...DEFAULT, ...place(path.split("/").filter(Boolean).map(decode)) };
+  for (const [name, raw] of query.split("&").map((pair) => cut(pair, "="))) {
+    const field = FIELDS.find((known) => known.name === name);
+    if (field && raw !== undefined) field.set(view, raw);
+  }
+  return view;
 }
 
 export function write(view: View): string {
-  void view;
-  return "#/";
+  const path = pathOf(view);
+  const pairs = FIELDS.flatMap((field) => {
+    if (path.says.includes(field.name)) return [];
+    const raw = field.get(view);
+    return raw === null ? [] : [`${field.name}=${raw}`];
+  });
+  return `#${path.text}${pairs.length ? `?${pairs.join("&")}` : ""}`;
 }
+
+function pathOf(view: View): { text: string; says: (keyof View)[] } {
+  const recording = `/recordings/${encode(view.recording)}`;
+  switch (view.page) {
+    case "library":
+      return { text: "/", says: [] };
+    case "recording":
+      return { text: recording, says: ["recording"] };
+    case "episode":
+      return { text: `${recording}/episodes/${view.episode}`, says: ["recording", "episode"] };
+    case "steps":
+      return { text: `${recording}/steps`, says: ["recording"] };
+    case "result":
+      return { text: `/results/${encode(view.result)}`, says: ["result"] };
+  }
+}
+
+function place([kind, id, part, number]: (string | null)[]): Partial<View> {
+  if (kind === "results" && id) return { page: "result", result: id };
+  if (kind !== "recordings" || !id) return {};
+  if (part === "steps") return { page: "steps", recording: id };
+  const episode = part === "episodes" ? wholeFrom0(number ?? "") : null;
+  if (episode === null) return { page: "recording", recording: id };
+  return { page: "episode", recording: id, episode };
+}
+
+function cut(text: string, at: string): [string, string | undefined] {
+  const index = text.indexOf(at);
+  return index < 0 ? [text, undefined] : [text.slice(0, index), text.slice(index + 1)];
+}
+
+// ---------------------------------------------------------------- the fields of the query
+
+/** `get` gives null for what is left out; `set` leaves the view as it is where it cannot read. */
+interface Field {
+  name: keyof View;
+  get(view: View): string | null;
+  set(view: View, raw: string): void;
+}
+
+function field<Name extends keyof View>(
+  name: Name,
+  text: (value: NonNullable<View[Name]>) => string,
+  parse: (raw: string) => View[Name] | null,
+): Field {
+  return {
+    name,
+    get(view) {
+      const value = view[name];
+      if (value === null || value === undefined || value === DEFAULT[name]) return null;
+      const empty = Array.isArray(value) && Array.isArray(DEFAULT[name]) && !value.length;
+      return empty ? null : text(value);
+    },
+    set(view, raw) {
+      const value = parse(raw);
+      if (value !== null) view[name] = value;
+    },
+  };
+}
+
+const FIELDS: Field[] = [
+  field("recording", encode, decode),
+  field("episode", String, wholeFrom0),
+  field("result", encode, decode),
+  field("step", String, wholeFrom0),
+  field("beside", writeBeside, readBeside),
+  field("tracks", writeList, readList),
+  field("overlays", writeList, readList),
+  field("layer", String, wholeFrom0),
+  field("identity", String, whole),
+  field("site", encode, decode),
+  field("zoom", String, positive),
+  field(
+    "live",
+    () => "1",
+    (raw) => (raw === "1" ? true : null),
+  ),
+  field("scene", writeScene, readScene),
+  field("observation", writeObservation, readObservation),
+  field("targets", writeList, readList),
+  field("sort", encode, decode),
+  field("filter", encode, decode),
+  field("x", encode, decode),
+  field("y", encode, decode),
+];

@@ -1,0 +1,100 @@
+"""``policyscope panel``: look at recordings and results in the browser."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from policyscope.cli.flags import parse
+from policyscope.core.errors import BadFile, PolicyscopeError
+
+EXAMPLES = """Show recordings and results of a folder in the browser, and change what an agent sees.
+
+On 127.0.0.1 only this machine reaches it. Elsewhere a browser must show the token that stands in
+the printed address; the connection itself is not encrypted.
+
+examples:
+  policyscope panel
+  policyscope panel runs --open
+  policyscope panel runs --port 0
+  policyscope panel runs --host 0.0.0.0 --name lab7
+  policyscope panel runs --plugin my_method
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ``policyscope panel``."""
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")] = Path(".")
+    """Folder that holds recordings and results, or one of them."""
+    port: int = 8765
+    """Port to serve on; 0 takes a free one."""
+    host: str = "127.0.0.1"
+    """Address to serve on."""
+    name: tuple[str, ...] = ()
+    """Names by which browsers reach it, where they are not the host."""
+    open: bool = False
+    """Open it in the browser."""
+    plugin: tuple[str, ...] = ()
+    """Modules to import first, e.g. to register methods, tracks or overlays of your own."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``policyscope panel``."""
+    args = parse(Args, argv, "panel", EXAMPLES)
+    _check(args)
+    from policyscope.panel.serve import address_of, is_loopback, names_of, run, take_port
+
+    names = (*args.name, *names_of(args.host))
+    with take_port(args.host, args.port) as listener:
+        for plugin in args.plugin:
+            _import(plugin)
+        from secrets import token_urlsafe
+
+        from policyscope.panel.application import application
+        from policyscope.panel.pages import check_built
+
+        check_built()
+        token = None if is_loopback(args.host) else token_urlsafe(32)
+        address = address_of(listener, names[0], token)
+        app = application(args.folder, names, token)
+
+        def ready() -> None:
+            sys.stdout.write(f"panel of {args.folder}: {address}\nCtrl-C ends it\n")
+            sys.stdout.flush()
+            if args.open:
+                import webbrowser
+
+                webbrowser.open(address)
+
+        run(app, listener, ready)
+    return 0
+
+
+def _check(args: Args) -> None:
+    if not 0 <= args.port <= 65535:
+        raise PolicyscopeError(f"--port must be 0 to 65535, got {args.port}")
+    if not args.folder.exists():
+        raise BadFile(args.folder, "no such folder", "check the path")
+    if not args.folder.is_dir():
+        raise BadFile(args.folder, "is a file", "give the folder that it lies in")
+
+
+def _import(name: str) -> None:
+    """Import a module from the working folder or from where packages lie."""
+    from importlib import import_module
+
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        told = f"no module named {error.name}"
+        raise PolicyscopeError(f"--plugin {name} cannot be imported: {told}") from None
+    except Exception as error:
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise PolicyscopeError(f"--plugin {name} cannot be imported: {told}") from error

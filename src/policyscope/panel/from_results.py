@@ -1,0 +1,264 @@
+"""Tracks and overlays that lie in saved results, by the names of their dimensions.
+
+A result has views where its dataset has a dimension ``row`` with the coordinates ``episode`` and
+``step`` along it; ``docs/panel.md`` holds the convention.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
+from policyscope.core.result import Result
+from policyscope.core.views import LONGEST_NAME, Overlay
+from policyscope.panel.library import Shelf
+from policyscope.panel.quantities import Quantity
+from policyscope.panel.results import result_line
+from policyscope.panel.schemas import OverlayInfo, TrackInfo
+from policyscope.recordings.steps import Steps
+
+Kind = Literal["line", "event"]
+
+
+@dataclass(frozen=True)
+class ResultOverlay:
+    """An overlay that lies in a result.
+
+    Args:
+        info: how it is listed.
+        result: holds it.
+        variable: its variable.
+        python: line that gives its numbers.
+    """
+
+    info: OverlayInfo
+    result: Result
+    variable: str
+    python: str
+
+
+def results_of(shelf: Shelf, rec: str) -> dict[str, Result]:
+    """Results made from a recording, by id; one that cannot be read is left out.
+
+    Args:
+        shelf: what is served.
+        rec: id of the recording.
+    """
+    found = {}
+    for res, folder in shelf.found().results.items():
+        line = result_line(shelf, res, folder)
+        if line.recording == rec and not line.problem:
+            with suppress(BadFile, UnknownName):  # the library tells what is wrong with it
+                found[res] = shelf.result(res)
+    return found
+
+
+def result_tracks(results: Mapping[str, Result]) -> list[Quantity]:
+    """Tracks of results: variables of dims (row,).
+
+    Args:
+        results: results made from one recording, by id.
+
+    Cost: computes nothing.
+    """
+    found = []
+    for res, prefix, data in _with_rows(results):
+        for name, values in data.data_vars.items():
+            if values.dims == ("row",) and values.dtype.kind in "fiub" and _fits(prefix, name):
+                info = _track_info(f"{prefix}: {name}", res, values)
+                of = partial(_of_steps, res, data, str(name))
+                found.append(Quantity(info, of, _line(res, results[res], name)))
+    return found
+
+
+def result_overlays(results: Mapping[str, Result]) -> list[ResultOverlay]:
+    """Overlays of results: variables of dims (row, layer, entity) or (row, layer, y, x).
+
+    Args:
+        results: results made from one recording, by id.
+
+    Cost: computes nothing.
+    """
+    found = []
+    for res, prefix, data in _with_rows(results):
+        for name, values in data.data_vars.items():
+            over = _over(data, values)
+            if over and values.dtype.kind in "fiub" and _fits(prefix, name):
+                info = OverlayInfo(
+                    name=f"{prefix}: {name}",
+                    over=over,
+                    layers=_layers(values),
+                    unit=str(values.attrs.get("unit", "")),
+                    signed=bool(values.attrs.get("signed", False)),
+                    shown=bool(values.attrs.get("shown", False)),
+                )
+                line = _line(res, results[res], name)
+                found.append(ResultOverlay(info, results[res], str(name), line))
+    return found
+
+
+def overlay_of(found: ResultOverlay, steps: Steps) -> Overlay:
+    """An overlay of a result at the steps of an episode; NaN and -1 where it has no row.
+
+    Its scale is that of all its rows.
+
+    Args:
+        found: the overlay.
+        steps: of one episode.
+
+    Raises:
+        PolicyscopeError: rows that stand twice or lie outside of the episode.
+    """
+    data = found.result.data
+    values = data[found.variable]
+    at, rows = place(found.info.name, data, steps)
+    maps = np.full((len(steps), *values.shape[1:]), np.nan, np.float32)
+    maps[at] = values.values[rows]
+    identity = None
+    if found.info.over == "entities":
+        who = data["identity"].values
+        identity = np.full((len(steps), who.shape[1]), -1, np.int32)
+        identity[at] = who[rows]
+    extent = values.attrs.get("extent") if found.info.over == "scene" else None
+    return Overlay(
+        name=found.info.name[-LONGEST_NAME:],
+        over=found.info.over,
+        values=maps,
+        layers=found.info.layers,
+        unit=found.info.unit,
+        identity=identity,
+        extent=None if extent is None else tuple(float(v) for v in extent),  # type: ignore
+        signed=found.info.signed,
+        scale=whole_scale(values.values, found.info.signed),
+        shown=found.info.shown,
+    )
+
+
+def place(what: str, data: xr.Dataset, steps: Steps) -> tuple[np.ndarray, np.ndarray]:
+    """Where the rows of a result lie among steps.
+
+    Args:
+        what: name for messages.
+        data: dataset with coordinates episode and step along row.
+        steps: of whole episodes.
+
+    Returns:
+        Places among the steps, and the rows that lie there; both of one length.
+
+    Raises:
+        PolicyscopeError: rows that stand twice or lie outside of their episode.
+    """
+    episode, step = data["episode"].values.astype(int), data["step"].values.astype(int)
+    first = np.flatnonzero(steps.step == 0)
+    numbers, lengths = steps.episode[first], np.diff(np.append(first, len(steps)))
+    order = np.argsort(numbers)
+    which = np.searchsorted(numbers, episode, sorter=order)
+    which = order[np.minimum(which, len(order) - 1)]
+    rows = np.flatnonzero(numbers[which] == episode)
+    which = which[rows]
+    outside = (step[rows] < 0) | (step[rows] >= lengths[which])
+    at = first[which] + step[rows]
+    if outside.any():
+        row = rows[outside][0]
+        raise PolicyscopeError(
+            f"'{what}' has a row for step {step[row]} of episode {episode[row]}, which has "
+            f"{lengths[which][outside][0]} steps; was it made from another recording?"
+        )
+    if len(np.unique(at)) < len(at):
+        raise PolicyscopeError(f"'{what}' has two rows for one step of an episode")
+    return at, rows
+
+
+def whole_scale(values: np.ndarray, signed: bool) -> tuple[float, float]:
+    """Lowest and highest finite value, from -m to m where signed; 0 to 1 where nothing is to see.
+
+    Args:
+        values: any shape.
+        signed: whether 0 is the middle.
+
+    Example:
+        >>> whole_scale(np.array([1.0, -3.0, np.nan]), True)
+        (-3.0, 3.0)
+    """
+    finite = values[np.isfinite(values)].astype(float)
+    if not finite.size:
+        return (-1.0, 1.0) if signed else (0.0, 1.0)
+    low, high = float(finite.min()), float(finite.max())
+    if signed:
+        high = max(abs(low), abs(high)) or 1.0
+        low = -high
+    return (low, high) if low < high else (low, low + 1.0)
+
+
+def _of_steps(res: str, data: xr.Dataset, name: str, steps: Steps) -> np.ndarray:
+    at, rows = place(f"{res}: {name}", data, steps)
+    numbers = np.full(len(steps), np.nan)
+    numbers[at] = data[name].values[rows]
+    return numbers
+
+
+def _with_rows(results: Mapping[str, Result]) -> list[tuple[str, str, xr.Dataset]]:
+    """Id, prefix and dataset of the results that have rows, in the order of their ids."""
+    having = {res: result for res, result in sorted(results.items()) if _has_rows(result.data)}
+    shared = Counter(result.method for result in having.values())
+    return [
+        (res, r.method if shared[r.method] == 1 else f"{r.method} ({res})", r.data)
+        for res, r in having.items()
+    ]
+
+
+def _line(res: str, result: Result, name: Any) -> str:
+    """Python line of a variable: the one that makes the result, where it was noted."""
+    made = result.python or f"Result.load({res.replace('~', '/')!r})"
+    return f"{made}.data[{str(name)!r}]"
+
+
+def _has_rows(data: xr.Dataset) -> bool:
+    return all(
+        name in data.coords and data[name].dims == ("row",) and data[name].dtype.kind in "iu"
+        for name in ("episode", "step")
+    )
+
+
+def _fits(prefix: str, name: Any) -> bool:
+    return len(prefix) + len(str(name)) < 2 * LONGEST_NAME - 2
+
+
+def _track_info(name: str, res: str, values: xr.DataArray) -> TrackInfo:
+    kind: Kind = "event" if values.dtype.kind == "b" else "line"
+    asked = values.attrs.get("kind", kind)
+    return TrackInfo(
+        name=name,
+        unit=str(values.attrs.get("unit", "")),
+        group=str(values.attrs.get("group") or name),
+        kind=asked if asked in ("line", "event") else kind,
+        shown=bool(values.attrs.get("shown", False)),
+        source=res,
+    )
+
+
+def _over(data: xr.Dataset, values: xr.DataArray) -> Literal["entities", "frame", "scene"] | None:
+    """What a variable lies on; None where it is no overlay."""
+    if values.dims == ("row", "layer", "entity"):
+        told = "identity" in data and data["identity"].dims == ("row", "entity")
+        return "entities" if told and data["identity"].dtype.kind in "iu" else None
+    if values.dims != ("row", "layer", "y", "x"):
+        return None
+    over = values.attrs.get("overlay")
+    if over == "frame":
+        return "frame"
+    extent = values.attrs.get("extent")
+    return "scene" if over == "scene" and extent is not None and len(extent) == 4 else None
+
+
+def _layers(values: xr.DataArray) -> list[str]:
+    count = values.sizes["layer"]
+    if "layer" in values.coords:
+        return [str(name) for name in values["layer"].values]
+    return [f"layer {i}" for i in range(count)]

@@ -1,0 +1,222 @@
+"""The library: what a folder holds, by ids that no path can be made from."""
+
+import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from policyscope.core.errors import BadFile, UnknownName
+from policyscope.core.stats import bootstrap_mean, wilson
+from policyscope.panel.describe import describe
+from policyscope.panel.library import Shelf, listing
+from policyscope.panel.scan import name_of, scan
+from policyscope.recordings.store import shard_folder
+
+
+def by_id(lines):
+    return {line.id: line for line in lines}
+
+
+def test_recordings_and_results_with_what_they_are(shelf, recording):
+    library = listing(shelf)
+    lines = by_id(library.recordings)
+    assert list(lines) == ["frames", "more~one", "rec"]
+    rec = lines["rec"]
+    assert (rec.path, rec.agent, rec.env) == ("rec", "my-agent", "highway/intersection")
+    assert (rec.episodes, rec.finished, rec.problem) == (3, True, None)
+    assert rec.steps == recording.episodes["steps"].sum()
+    assert rec.recorded == recording.provenance["date"]
+    told = bootstrap_mean(recording.episodes["return"].to_numpy(), seed=0)
+    assert (rec.mean_return.value, rec.mean_return.low) == (told.mean, told.low)
+    outcomes = {o.name: o for o in rec.outcomes}
+    held = [sum(n in o.split("+") for o in recording.episodes["outcome"]) for n in outcomes]
+    assert list(outcomes)[:3] == ["arrived", "crashed", "timed_out"]
+    assert [o.value for o in rec.outcomes] == [wilson(k, 3).mean for k in held]
+    result = library.results[0]
+    assert (result.id, result.recording, result.method) == ("rec~explain~dummy", "rec", "dummy")
+    assert (result.checks, result.failed) == (2, 1)
+    assert library.methods == ["attention", "traces"]
+    assert (library.folder, lines["more~one"].path) == ("runs", "more/one")
+
+
+def test_one_episode_tells_nothing_of_the_spread(shelf):
+    alone = by_id(listing(shelf).recordings)["more~one"].mean_return
+    assert (alone.low, alone.high, alone.n) == (None, None, 1)
+
+
+def test_the_folder_may_be_a_recording(served):
+    library = listing(Shelf(served / "rec"))
+    assert [(line.id, line.path) for line in library.recordings] == [("rec", "rec")]
+    assert [r.id for r in library.results] == ["explain~dummy"]
+    assert library.results[0].recording == "rec"
+
+
+def test_torn_recordings_and_results_tell_why_without_the_machines_folders(served, tmp_path):
+    (served / "rec" / "recording.json").write_text("{")
+    shutil.rmtree(served / "frames" / "shards")
+    (served / "frames" / "episodes.parquet").unlink()
+    (served / "rec" / "explain" / "dummy" / "result.json").write_text("[]")
+    header = served / "more" / "one" / "recording.json"
+    header.write_text(json.dumps({**json.loads(header.read_text()), "env": 3}))
+    library = listing(Shelf(served))
+    lines = by_id(library.recordings)
+    assert "rec/recording.json: is not JSON" in lines["rec"].problem
+    assert "more/one: its recording.json is damaged" in lines["more~one"].problem
+    assert (lines["frames"].finished, lines["frames"].episodes) == (False, 0)
+    assert "is not a result" in library.results[0].problem
+    assert str(tmp_path) not in library.model_dump_json()
+
+
+def test_unfinished_recordings_open_with_what_they_have(served):
+    header = served / "rec" / "recording.json"
+    values = json.loads(header.read_text())
+    header.write_text(json.dumps({**values, "shard_episodes": 2, "episodes": 4}))
+    shelf = Shelf(served)
+    line = by_id(listing(shelf).recordings)["rec"]
+    assert (line.finished, line.episodes) == (False, 3)
+    assert len(shelf.recording("rec")) == 3
+
+
+def test_links_and_hidden_folders_are_not_followed(served, tmp_path):
+    outside = tmp_path / "outside"
+    shutil.move(served / "more", outside)
+    (served / "link").symlink_to(outside)
+    shutil.move(served / "frames", served / ".frames")
+    (served / "node_modules").mkdir()
+    shutil.copytree(served / "rec", served / "node_modules" / "rec")
+    (served / "loop").symlink_to(served)
+    assert [line.id for line in listing(Shelf(served)).recordings] == ["rec"]
+
+
+def test_parts_of_a_recording_are_no_recordings_of_their_own(served, save_result):
+    shutil.copytree(served / "frames", served / "rec" / "inner")
+    save_result(served / "rec" / "agent" / "result")
+    found = scan(served)
+    assert list(found.recordings) == ["frames", "more~one", "rec"]
+    assert list(found.results) == ["rec~explain~dummy"]
+
+
+def test_depth_is_bounded(served):
+    deep = served / Path(*"abcdefghi")
+    shutil.copytree(served / "frames", deep)
+    assert "a~b~c~d~e~f~g~h~i" not in scan(served).recordings
+    shutil.copytree(served / "frames", served / Path(*"zyxwvuts"))
+    assert "z~y~x~w~v~u~t~s" in scan(served).recordings
+
+
+def test_ids_differ_and_fit_an_address():
+    paths = ["a/b", "a~b", "a b", "a+b", "a_b", "ü", "a%2Fb", "x?y#z", "é"]
+    ids = [name_of(Path("/r") / path, Path("/r")) for path in paths]
+    assert len(set(ids)) == len(ids)
+    assert all(c.isascii() and (c.isalnum() or c in "_.~-") for name in ids for c in name)
+    assert ids[0] == "a~b"
+
+
+@pytest.mark.parametrize("name", ["../rec", "..", "rec/..", "/etc", "", "rec\0", "~", "more/one"])
+def test_no_path_is_made_from_an_id(shelf, name):
+    for open_it in (shelf.recording, shelf.result):
+        with pytest.raises(UnknownName):
+            open_it(name)
+
+
+def test_folder_names_that_are_no_text(served):
+    os.rename(served / "frames", os.fsencode(served) + b"/fr\xff")
+    listed = listing(Shelf(served)).model_dump_json()
+    assert "fr\ufffd" in listed
+
+
+def test_kept_open_until_changed_on_disk(shelf, served):
+    first = shelf.recording("rec")
+    assert shelf.recording("rec") is first
+    (served / "rec" / "recording.json").touch()
+    again = shelf.recording("rec")
+    assert again is not first
+    shutil.rmtree(served / "rec")
+    with pytest.raises(BadFile, match=r"holds no recording\.json"):
+        shelf.recording("rec")
+
+
+def test_few_stay_open(served, monkeypatch):
+    monkeypatch.setattr("policyscope.panel.shelf.MOST_OPEN", 2)
+    shelf = Shelf(served)
+    first = shelf.recording("rec")
+    shelf.kept(first, "a", lambda: b"x" * 100, len)
+    assert shelf.cache.used == 100
+    for rec in ("frames", "more~one"):
+        shelf.recording(rec)
+    assert shelf.cache.used == 0
+    assert shelf.recording("rec") is not first
+
+
+def test_what_was_just_written_is_found(shelf, served, save_result):
+    listing(shelf)
+    save_result(served / "rec" / "explain" / "new")
+    assert shelf.id_of(served / "rec" / "explain" / "new") == "rec~explain~new"
+    assert shelf.result("rec~explain~new").method == "dummy"
+    assert shelf.id_of(served / "nothing") is None
+
+
+def test_the_folder_is_scanned_once_a_second_at_most(shelf, monkeypatch):
+    scans, now = [], [100.0]
+    monkeypatch.setattr("policyscope.panel.shelf.monotonic", lambda: now[0])
+    monkeypatch.setattr("policyscope.panel.shelf.scan", lambda f: (scans.append(f), scan(f))[1])
+    shelf._scanned = 0.0
+    for _ in range(5):
+        listing(shelf)
+        shelf.recording("rec")
+    assert len(scans) == 1
+    now[0] += 1.1
+    shelf.recording("rec")  # known already: no need to look
+    assert len(scans) == 1
+    listing(shelf)
+    assert len(scans) == 2
+
+
+def test_a_result_is_of_the_recording_with_its_weights(served, save_result):
+    values = json.loads((served / "rec" / "recording.json").read_text())
+    told = {"name": "elsewhere", "weights": values["weights"], "seed": values["seed"],
+            "env": values["env"]["id"], "episodes": 3}  # fmt: skip
+    for name, weights in (("right", told["weights"]), ("wrong", "0" * 64)):
+        folder = served / "results" / name
+        save_result(folder)
+        header = json.loads((folder / "result.json").read_text())
+        header["parameters"]["recording"] = {**told, "weights": weights}
+        (folder / "result.json").write_text(json.dumps(header))
+    found = by_id(listing(Shelf(served)).results)
+    assert found["results~right"].recording == "rec"
+    assert found["results~wrong"].recording is None
+
+
+def test_many_threads_at_once(served):
+    shelf = Shelf(served)
+
+    def ask(number):
+        rec = ("rec", "frames", "more~one")[number % 3]
+        return len(shelf.recording(rec)), len(listing(shelf).recordings)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(60)))
+    assert set(answers) == {(3, 3), (2, 3), (1, 3)}
+
+
+def test_a_shard_that_appears_is_seen(served):
+    shelf = Shelf(served)
+    header = served / "frames" / "recording.json"
+    header.write_text(json.dumps({**json.loads(header.read_text()), "shard_episodes": 1}))
+    assert not shelf.recording("frames").finished
+    shutil.copytree(shard_folder(served / "frames", 0), shard_folder(served / "frames", 1))
+    assert shelf.recording("frames").finished
+
+
+def test_the_library_does_not_wait_long_for_intervals(served, monkeypatch):
+    monkeypatch.setattr("policyscope.panel.library.PATIENCE_SECONDS", 1e-9)
+    shelf = Shelf(served)
+    quick = by_id(listing(shelf).recordings)["rec"].mean_return
+    assert (quick.low, quick.n) == (None, 3)
+    patient = describe(shelf, "rec").mean_return
+    assert patient.low is not None
+    assert patient.value == quick.value
+    assert by_id(listing(shelf).recordings)["rec"].mean_return == patient

@@ -1,0 +1,114 @@
+// Jobs of the server: asked for while one runs or somebody looks.
+
+import type { Client } from "../api/client";
+import type { Job, JobRequest } from "../api/schema";
+import { told } from "../frame/told";
+
+export const PAUSE_MS = 1000;
+
+class Jobs {
+  list = $state.raw<Job[]>([]);
+  failure = $state<string | null>(null);
+  /** How many jobs have ended well while the page was open: the library then holds more. */
+  finished = $state(0);
+  private looked = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asking = false;
+  private api: Client | null = null;
+
+  get running(): number {
+    return this.list.filter(({ state }) => state === "running").length;
+  }
+
+  /** Ask once, and on while something runs; gives a function that stops. */
+  follow(api: Client): () => void {
+    this.api = api;
+    void this.poll();
+    return () => {
+      this.api = null;
+      this.looked = 0;
+      clearTimeout(this.timer);
+    };
+  }
+
+  /** Ask for as long as somebody looks; gives a function that ends it. */
+  look(): () => void {
+    this.looked += 1;
+    void this.poll();
+    let ended = false;
+    return () => {
+      if (!ended) this.looked = Math.max(0, this.looked - 1);
+      ended = true;
+    };
+  }
+
+  /** Begin a job; gives what is wrong with it, or null. */
+  async begin(wanted: JobRequest): Promise<string | null> {
+    return this.act((api) => api.beginJob(wanted));
+  }
+
+  /** Cancel a job; gives why that cannot be, or null. */
+  async cancel(id: string): Promise<string | null> {
+    return this.act((api) => api.cancelJob(id));
+  }
+
+  private async act(send: (api: Client) => Promise<Job>): Promise<string | null> {
+    if (!this.api) return "there is no server";
+    try {
+      const job = await send(this.api);
+      this.take([job, ...this.list.filter(({ id }) => id !== job.id)]);
+    } catch (error) {
+      return inOneLine(error);
+    }
+    void this.poll();
+    return null;
+  }
+
+  private async poll(): Promise<void> {
+    clearTimeout(this.timer);
+    const api = this.api;
+    if (!api || !api.source.served || this.asking) return;
+    this.asking = true;
+    try {
+      const list = await api.jobs();
+      if (this.api === api) this.take(list);
+      this.failure = null;
+    } catch (error) {
+      this.failure = inOneLine(error);
+    }
+    this.asking = false;
+    if (this.api && (this.running || this.looked)) {
+      this.timer = setTimeout(() => void this.poll(), PAUSE_MS);
+    }
+  }
+
+  private take(list: Job[]): void {
+    const before = new Map(this.list.map(({ id, state }) => [id, state]));
+    const ended = list.filter((job) => job.state === "done" && before.get(job.id) === "running");
+    for (const job of ended) this.api?.forget(job.recording);
+    this.list = list;
+    this.finished += ended.length;
+  }
+}
+
+function inOneLine(error: unknown): string {
+  const { what, mend } = told(error);
+  return mend ? `${what}; ${mend}` : what;
+}
+
+export const jobs = new Jobs();
+
+/** "12 s", "3 min 5 s": how long a job ran or runs. */
+export function elapsed(job: Job, now: number): string {
+  const end = job.ended ? Date.parse(job.ended) : now;
+  const seconds = Math.max(0, Math.round((end - Date.parse(job.began)) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Between 0 and 1; null where nobody knows how much there is. */
+export function progress({ done, total }: Job): number | null {
+  return total ? Math.min(1, done / total) : null;
+}

@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import type { EpisodeTable } from "../api/schema";
+import { EXAMPLES, parse } from "./filter";
+import { list, neighbour, pressed, readSort } from "./order";
+
+const TABLE: EpisodeTable = {
+  episode: [0, 1, 2, 3],
+  seed: [10, null, 12, 13],
+  outcome: ["arrived", "crashed", "arrived+crashed", "timed_out"],
+  total: [9, -3, 7.474, 5],
+  steps: [9, 8, 10, 13],
+};
+const found = (filter: string) => list(TABLE, "episode", filter).rows;
+
+test.each([
+  ["", [0, 1, 2, 3]],
+  ["crashed", [1, 2]],
+  ["CRASH", [1, 2]],
+  ["!crashed", [0, 3]],
+  ["timed", [3]],
+  ["timed_out", [3]],
+  ["timedout", [3]],
+  ["outcome:arrived", [0, 2]],
+  ["outcome:arrived+crashed", [2]],
+  ["outcome:arriv", []],
+  ["outcome!=arrived", [1, 3]],
+  ["!outcome:arrived", [1, 3]],
+  ["return<7", [1, 3]],
+  ["return<-1", [1]],
+  ["return<\u22121", [1]],
+  ["return=7.47", [2]],
+  ["return!=7.47", [0, 1, 3]],
+  ["steps>=10", [2, 3]],
+  ["steps<=9", [0, 1]],
+  ["steps>10", [3]],
+  ["seed=12", [2]],
+  ["!seed=12", [0, 1, 3]],
+  ["seed>0", [0, 2, 3]],
+  ["episode!=2", [0, 1, 3]],
+  ["  crashed   return>0 ", [2]],
+  ["crashed !crashed", []],
+])("filter %j", (filter, rows) => {
+  expect(parse(filter).problem).toBe("");
+  expect(found(filter)).toEqual(rows);
+});
+
+test.each([
+  ["retrun<3", "retrun"],
+  ["return<", "return<"],
+  ["return<x", "return<"],
+  ["steps>=NaN", "steps>="],
+  ["outcome:", "outcome:"],
+  ["outcome<3", "outcome:arrived"],
+  ["toString<3", "toString"],
+  ["!", "!"],
+])("%j has a problem that names it, and the other terms still hold", (filter, named) => {
+  expect(parse(filter).problem).toContain(named);
+  expect(found(`${filter} crashed`)).toEqual([1, 2]);
+});
+
+test("the examples that the box shows can be read", () => {
+  expect(EXAMPLES.map((example) => parse(example).problem)).toEqual(EXAMPLES.map(() => ""));
+});
+
+test.each([
+  ["episode", [0, 1, 2, 3]],
+  ["-episode", [3, 2, 1, 0]],
+  ["return", [1, 3, 2, 0]],
+  ["-return", [0, 2, 3, 1]],
+  ["outcome", [0, 2, 1, 3]],
+  ["-steps", [3, 2, 0, 1]],
+  ["seed", [0, 2, 3, 1]],
+  ["-seed", [3, 2, 0, 1]],
+  ["nonsense", [0, 1, 2, 3]],
+])("sorted by %s; what has no value stands last", (sort, rows) => {
+  expect(list(TABLE, sort, "").rows).toEqual(rows);
+});
+
+test("a head sorts up, then down, then up", () => {
+  expect(pressed("episode", "return")).toBe("return");
+  expect(pressed("return", "return")).toBe("-return");
+  expect(pressed("-return", "return")).toBe("return");
+  expect(readSort("-return")).toEqual({ column: "return", down: true });
+});
+
+test("the episode above and below, as listed", () => {
+  const rows = [1, 3, 2];
+  expect(neighbour(TABLE, rows, 3, 1)).toBe(2);
+  expect(neighbour(TABLE, rows, 3, -1)).toBe(1);
+  expect(neighbour(TABLE, rows, 2, 1)).toBeNull();
+  expect(neighbour(TABLE, rows, 0, 1)).toBe(1);
+  expect(neighbour(TABLE, [], 0, 1)).toBeNull();
+});
+
+test("ten thousand episodes are sorted and filtered at once", () => {
+  const n = 10_000;
+  const many = [...Array(n).keys()];
+  const table: EpisodeTable = {
+    episode: many,
+    seed: many,
+    outcome: many.map((k) => TABLE.outcome[k % 4]!),
+    total: many.map((k) => (k * 7919) % 1000),
+    steps: many.map((k) => k % 30),
+  };
+  const began = performance.now();
+  const { rows } = list(table, "-return", "crashed return<500 steps>=10");
+  expect(performance.now() - began).toBeLessThan(500);
+  expect(rows.length).toBeGreaterThan(100);
+  expect(table.total[rows[0]!]).toBeGreaterThan(table.total[rows.at(-1)!]!);
+});

@@ -1,0 +1,117 @@
+// Changes of a step: each function gives the changes after one more.
+
+import type { ObservationChange, SceneChange } from "../api/schema";
+
+export interface Changes {
+  scene: SceneChange[];
+  observation: ObservationChange[];
+}
+
+export const NONE: Changes = { scene: [], observation: [] };
+
+export function isNone({ scene, observation }: Changes): boolean {
+  return !scene.length && !observation.length;
+}
+
+export function same(one: Changes, other: Changes): boolean {
+  return JSON.stringify(ordered(one)) === JSON.stringify(ordered(other));
+}
+
+// What differs only in how it was written down is the same.
+function ordered({ scene, observation }: Changes): unknown {
+  return [
+    scene.map((change) => [
+      change.kind,
+      change.identity ?? null,
+      Object.entries(change.values ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+    observation.map(({ index, value }) => [index, value]),
+  ];
+}
+
+/** A move of a vehicle; with its last move it becomes one. */
+export function moved(
+  scene: SceneChange[],
+  identity: number,
+  x: number,
+  y: number,
+  heading?: number,
+): SceneChange[] {
+  const values: Record<string, number> = { x: rounded(x, 2), y: rounded(y, 2) };
+  if (heading !== undefined) values["heading"] = rounded(heading, 3);
+  return merged(scene, { kind: "move", identity, values });
+}
+
+/** Another speed in m/s; with the last one of the vehicle it becomes one. */
+export function sped(scene: SceneChange[], identity: number, speed: number): SceneChange[] {
+  return merged(scene, { kind: "speed", identity, values: { speed: rounded(speed, 2) } });
+}
+
+/** A vehicle gone: what was done to it before no longer matters. */
+export function removed(scene: SceneChange[], identity: number): SceneChange[] {
+  return [
+    ...scene.filter((change) => change.identity !== identity),
+    { kind: "remove", identity, values: {} },
+  ];
+}
+
+export function added(scene: SceneChange[], x: number, y: number, speed: number): SceneChange[] {
+  const values = { x: rounded(x, 2), y: rounded(y, 2), speed: rounded(speed, 2) };
+  return [...scene, { kind: "add", values }];
+}
+
+/**
+ * The scene without one of its changes. Added vehicles are named in their order, so with one of them
+ * goes what was done to vehicles that are not `recorded`.
+ */
+export function without(
+  scene: SceneChange[],
+  index: number,
+  recorded: ReadonlySet<number>,
+): SceneChange[] {
+  const adds = scene[index]?.kind === "add";
+  const lost = (change: SceneChange) =>
+    adds && typeof change.identity === "number" && !recorded.has(change.identity);
+  return scene.filter((change, i) => i !== index && !lost(change));
+}
+
+function merged(scene: SceneChange[], change: SceneChange): SceneChange[] {
+  const at = scene.findLastIndex(
+    ({ kind, identity }) => kind === change.kind && identity === change.identity,
+  );
+  if (at < 0) return [...scene, change];
+  const values = { ...scene[at]!.values, ...change.values };
+  return scene.map((one, i) => (i === at ? { ...change, values } : one));
+}
+
+/** One number of the observation set; null takes the change back. */
+export function observed(
+  observation: ObservationChange[],
+  index: number[],
+  value: number | null,
+): ObservationChange[] {
+  const place = index.join();
+  const at = observation.findIndex((change) => change.index.join() === place);
+  if (value === null) return observation.filter((_, i) => i !== at);
+  const change = { index: [...index], value };
+  if (at < 0) return [...observation, change];
+  return observation.map((one, i) => (i === at ? change : one));
+}
+
+export function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits)) + 0; // no negative zero
+}
+
+const SIGNS: Record<string, string> = { x: "x", y: "y", heading: "heading", speed: "speed" };
+const UNITS: Record<string, string> = { x: " m", y: " m", heading: " rad", speed: " m/s" };
+
+/** A change of the scene in words: "move 2 to x 3.1 m, y −4.0 m". */
+export function inWords({ kind, identity, values }: SceneChange): string {
+  const numbers = Object.entries(values ?? {}).map(
+    ([name, value]) =>
+      `${SIGNS[name] ?? name} ${String(value).replace("-", "\u2212")}${UNITS[name] ?? ""}`,
+  );
+  const who = typeof identity === "number" ? (identity === 0 ? "ego" : `vehicle ${identity}`) : "";
+  const head = [kind, kind === "add" ? "vehicle" : who].filter(Boolean).join(" ");
+  return [head, numbers.join(", ")].filter(Boolean).join(": ");
+}

@@ -1,0 +1,161 @@
+// Points on a canvas: with WebGL where there is some, else plainly.
+
+import createScatterplot from "regl-scatterplot";
+import { plainCloud } from "./plain";
+import { normalised, type Points, type Range } from "./points";
+
+export type Mode = "pan" | "lasso" | "box";
+
+export interface Heard {
+  /** A point under the pointer, or null. */
+  over(index: number | null): void;
+  selected(indices: number[]): void;
+  /** The part of the axes that is seen. */
+  seen(xs: Range, ys: Range): void;
+}
+
+export interface Look {
+  /** One an action, as #rrggbb. */
+  colours: string[];
+  ground: string;
+  ink: string;
+}
+
+export interface Cloud {
+  /** Whether points can be selected by going around them, and the axes be zoomed. */
+  readonly rich: boolean;
+  show(points: Points, look: Look): Promise<void>;
+  paint(look: Look): void;
+  resize(width: number, height: number): void;
+  mode(mode: Mode): void;
+  point(index: number | null): void;
+  select(indices: number[]): void;
+  /** Where a point stands, in pixels of the canvas. */
+  place(index: number): [number, number] | null;
+  whole(): void;
+  destroy(): void;
+}
+
+export function openCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
+  if (hasWebGl()) {
+    try {
+      return glCloud(canvas, heard);
+    } catch (error) {
+      console.warn("WebGL cannot be used:", error);
+      const plain = canvas.cloneNode() as HTMLCanvasElement; // a canvas has one context for good
+      canvas.replaceWith(plain);
+      return plainCloud(plain, heard);
+    }
+  }
+  return plainCloud(canvas, heard);
+}
+
+function hasWebGl(): boolean {
+  const probe = document.createElement("canvas").getContext("webgl");
+  if (!probe) return false;
+  const float = probe.getExtension("OES_texture_float") !== null;
+  probe.getExtension("WEBGL_lose_context")?.loseContext();
+  return float;
+}
+
+/** What regl-scatterplot uses of a d3 scale. */
+interface Scale {
+  domain(ends?: Range): Range;
+  range(ends?: Range): Range;
+}
+
+function scale(ends: Range): Scale {
+  let [domain, range]: [Range, Range] = [ends, [0, 1]];
+  return {
+    domain: (next) => (next ? (domain = next) : domain),
+    range: (next) => (next ? (range = next) : range),
+  };
+}
+
+/** Fewer points are larger and less transparent. */
+export function pointLook(count: number): { size: number; opacity: number } {
+  if (count <= 1000) return { size: 7, opacity: 0.85 };
+  if (count <= 10_000) return { size: 5, opacity: 0.6 };
+  return { size: 3, opacity: count <= 50_000 ? 0.45 : 0.3 };
+}
+
+function glCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
+  let [width, height] = [1, 1];
+  const scatter = createScatterplot({
+    canvas,
+    width,
+    height,
+    lassoMinDelay: 5,
+    showReticle: false,
+    pointOutlineWidth: 2,
+    pointSizeSelected: 1,
+    deselectOnEscape: true,
+    deselectOnDblClick: true,
+    spatialIndexUseWorker: false,
+    ...({ actionKeyMap: { lasso: "shift", merge: "ctrl" } } as object), // its types lack it
+  });
+  let gone = false;
+  let last: Promise<unknown> = Promise.resolve();
+  let scales: [Scale, Scale] = [scale([0, 1]), scale([0, 1])];
+  const seen = () => heard.seen(scales[0].domain(), scales[1].domain());
+  scatter.subscribe("view", seen);
+  scatter.subscribe("pointOver", (index: number) => heard.over(index));
+  scatter.subscribe("pointOut", () => heard.over(null));
+  scatter.subscribe("deselect", () => heard.selected([]));
+  scatter.subscribe("lassoEnd", () => heard.selected([...scatter.get("selectedPoints")]));
+
+  const paint = ({ colours, ground, ink }: Look) =>
+    scatter.set({
+      backgroundColor: ground,
+      pointColor: colours,
+      pointColorActive: ink,
+      pointColorHover: ink,
+      lassoColor: ink,
+    });
+  const show = async (points: Points, look: Look): Promise<void> => {
+    if (gone) return;
+    scales = [scale(points.xs), scale(points.ys)];
+    const { size, opacity } = pointLook(points.count);
+    await scatter.set({
+      xScale: scales[0] as never,
+      yScale: scales[1] as never,
+      colorBy: "valueA",
+      pointSize: size,
+      opacity,
+    });
+    void paint(look);
+    void scatter.reset({ preventEvent: true }); // is only done once points are drawn
+    const [x, y] = [normalised(points.x, points.xs), normalised(points.y, points.ys)];
+    const rows = Array.from(x, (value, i) => [value, y[i]!, Math.max(0, points.action[i]!)]);
+    await scatter.draw(rows, { zDataType: "categorical" });
+    seen();
+  };
+  return {
+    rich: true,
+    show(points, look) {
+      const shown = last.then(() => show(points, look)); // it draws one set of points after another
+      last = shown.catch(() => undefined);
+      return shown;
+    },
+    paint: (look) => void paint(look),
+    resize(nextWidth, nextHeight) {
+      [width, height] = [nextWidth, nextHeight];
+      void scatter.set({ width, height, aspectRatio: width / height });
+    },
+    mode(mode) {
+      const type = mode === "box" ? "rectangle" : "freeform";
+      void scatter.set({
+        mouseMode: mode === "pan" ? "panZoom" : "lasso",
+        lassoType: type,
+      } as never);
+    },
+    point: (index) => scatter.hover(index ?? -1, { preventEvent: true }),
+    select: (indices) => scatter.select(indices, { preventEvent: true }),
+    place: (index) => scatter.getScreenPosition(index) ?? null,
+    whole: () => void scatter.reset(),
+    destroy() {
+      gone = true;
+      scatter.destroy();
+    },
+  };
+}
