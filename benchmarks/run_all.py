@@ -19,7 +19,7 @@ from typing import Any
 from measure import met
 
 HERE = Path(__file__).resolve().parent
-SHARED = {"measure", "run_all"}
+SHARED = {"measure", "panel_browser", "run_all"}
 KEYS = ("name", "ours", "peer", "ratio", "goal", "better", "unit", "n")
 PACKAGES = ("policyscope", "torch", "numpy", "gymnasium", "highway-env", "zarr", "nnsight")
 HEADINGS = ("figure", "ours", "peer", "ratio", "goal", "met", "unit", "n")

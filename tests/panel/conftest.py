@@ -22,7 +22,7 @@ from policyscope.envs.make import make, versioned
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 from policyscope.panel.application import application
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, Columns
 from policyscope.recordings.plan import Plan, read_header
 from policyscope.recordings.read import Recording, open_recording

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from policyscope.panel.cache import Cache
+from policyscope.panel.shelf.cache import Cache
 
 
 def test_made_once_while_kept():

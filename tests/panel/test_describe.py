@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from policyscope.envs.spec import EnvSpec
-from policyscope.panel.describe import describe, episode_detail, episode_table
-from policyscope.panel.liveness import why_not_live
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.describe import describe, episode_detail, episode_table
+from policyscope.panel.shelf.liveness import why_not_live
+from policyscope.panel.shelf.shelf import Shelf
 
 
 def rewrite(path, **changes):

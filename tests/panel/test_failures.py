@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError, UnknownName
 from policyscope.panel.failures import answer_failures, without_folders
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.shelf import Shelf
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import xarray as xr
 from policyscope.circuits.subject import subject
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
-from policyscope.panel import from_results, overlays, step_table, tracks
-from policyscope.panel.library import Shelf
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views import from_results, overlays, step_table, tracks
 from policyscope.recordings.steps import of_episode
 
 PATTERN = "sites/attention_layer.pattern"

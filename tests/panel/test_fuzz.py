@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from policyscope.panel.application import application
-from policyscope.panel.schemas import Problem
+from policyscope.panel.contract.messages import Problem
 
 REQUESTS = 1000
 REC = "/api/recordings/rec"

@@ -4,8 +4,8 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
+from policyscope.panel.contract.messages import Problem
 from policyscope.panel.guard import MOST_BYTES, Guard, cookie_name
-from policyscope.panel.schemas import Problem
 
 TOKEN = "a-token-of-the-test"
 

@@ -12,10 +12,10 @@ import pytest
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.progress import VARIABLE, read_progress, tell_progress
 from policyscope.core.result import Result
-from policyscope.panel.job_options import option_flags
-from policyscope.panel.jobs import Jobs, _free
-from policyscope.panel.schemas import Job, JobRequest
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.contract.work import Job, JobRequest
+from policyscope.panel.jobs.jobs import Jobs, _free
+from policyscope.panel.jobs.options import option_flags
+from policyscope.panel.shelf.shelf import Shelf
 
 SITE = "attention_layer.pattern"
 #: Resamples that take minutes.

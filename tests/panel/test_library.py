@@ -10,9 +10,10 @@ import pytest
 
 from policyscope.core.errors import BadFile, UnknownName
 from policyscope.core.stats import bootstrap_mean, wilson
-from policyscope.panel.describe import describe
-from policyscope.panel.library import Shelf, listing
-from policyscope.panel.scan import name_of, scan
+from policyscope.panel.shelf.describe import describe
+from policyscope.panel.shelf.library import listing
+from policyscope.panel.shelf.scan import name_of, scan
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.store import shard_folder
 
 
@@ -140,7 +141,7 @@ def test_kept_open_until_changed_on_disk(shelf, served):
 
 
 def test_few_stay_open(served, monkeypatch):
-    monkeypatch.setattr("policyscope.panel.shelf.MOST_OPEN", 2)
+    monkeypatch.setattr("policyscope.panel.shelf.shelf.MOST_OPEN", {"recording": 2})
     shelf = Shelf(served)
     first = shelf.recording("rec")
     shelf.kept(first, "a", lambda: b"x" * 100, len)
@@ -161,8 +162,10 @@ def test_what_was_just_written_is_found(shelf, served, save_result):
 
 def test_the_folder_is_scanned_once_a_second_at_most(shelf, monkeypatch):
     scans, now = [], [100.0]
-    monkeypatch.setattr("policyscope.panel.shelf.monotonic", lambda: now[0])
-    monkeypatch.setattr("policyscope.panel.shelf.scan", lambda f: (scans.append(f), scan(f))[1])
+    monkeypatch.setattr("policyscope.panel.shelf.shelf.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        "policyscope.panel.shelf.shelf.scan", lambda f: (scans.append(f), scan(f))[1]
+    )
     shelf._scanned = 0.0
     for _ in range(5):
         listing(shelf)
@@ -212,7 +215,7 @@ def test_a_shard_that_appears_is_seen(served):
 
 
 def test_the_library_does_not_wait_long_for_intervals(served, monkeypatch):
-    monkeypatch.setattr("policyscope.panel.library.PATIENCE_SECONDS", 1e-9)
+    monkeypatch.setattr("policyscope.panel.shelf.library.PATIENCE_SECONDS", 1e-9)
     shelf = Shelf(served)
     quick = by_id(listing(shelf).recordings)["rec"].mean_return
     assert (quick.low, quick.n) == (None, 3)

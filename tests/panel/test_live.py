@@ -12,9 +12,9 @@ from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.make import make_lane
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.stepper import Start
+from policyscope.panel.contract.live import LiveAnswer, LiveRequest, ObservationChange, SceneChange
 from policyscope.panel.live import answer, ask
-from policyscope.panel.schemas import LiveAnswer, LiveRequest, ObservationChange, SceneChange
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 from policyscope.recordings.worlds import Worlds
 

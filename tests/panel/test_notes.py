@@ -13,8 +13,8 @@ from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.files import digest
 from policyscope.panel import notes
-from policyscope.panel.schemas import NoteText
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.contract.work import NoteText
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.plan import read_plan
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record_plan
@@ -120,8 +120,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from policyscope.panel.notes import add
-from policyscope.panel.schemas import NoteText
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.contract.work import NoteText
+from policyscope.panel.shelf.shelf import Shelf
 
 shelf = Shelf(Path(sys.argv[1]))
 shelf.recording("rec")

@@ -10,8 +10,9 @@ import pytest
 from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.views import Overlay
-from policyscope.panel import episode_file, overlays
-from policyscope.panel.library import Shelf
+from policyscope.panel.shelf import episode_file
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views import overlays
 from policyscope.recordings.read import open_recording
 
 PATTERN = "attention_layer.pattern"

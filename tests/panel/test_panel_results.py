@@ -9,8 +9,8 @@ import pytest
 
 from policyscope.core import registry
 from policyscope.core.result import Result
-from policyscope.panel.results import result_line
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.results import result_line
+from policyscope.panel.shelf.shelf import Shelf
 
 DUMMY = "/api/results/rec~explain~dummy"
 
@@ -21,7 +21,7 @@ def with_figure(monkeypatch):
 
     def registered(draw):
         monkeypatch.setitem(registry._ENTRIES["figure"], "dummy", "made:here")
-        monkeypatch.setattr("policyscope.panel.results.find", lambda kind, name: draw)
+        monkeypatch.setattr("policyscope.panel.shelf.results.find", lambda kind, name: draw)
 
     return registered
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from policyscope.core.stats import bootstrap_mean, wilson
-from policyscope.panel.summary import mean_return, outcome_shares
+from policyscope.panel.shelf.summary import mean_return, outcome_shares
 
 
 def test_the_interval_is_the_one_the_command_line_tells():
@@ -21,7 +21,7 @@ def test_nothing_is_said_of_no_episode_and_of_what_is_no_number():
 
 
 def test_many_episodes_take_fewer_resamples(monkeypatch):
-    monkeypatch.setattr("policyscope.panel.summary.MOST_DRAWN", 20_000)
+    monkeypatch.setattr("policyscope.panel.shelf.summary.MOST_DRAWN", 20_000)
     returns = np.arange(10.0)
     told = bootstrap_mean(returns, seed=0, resamples=2000)
     assert mean_return(returns).low == told.low

@@ -9,8 +9,8 @@ from policyscope.core import registry
 from policyscope.core.errors import UnknownName
 from policyscope.core.target_parser import BadTarget
 from policyscope.core.views import Track
-from policyscope.panel import quantities, step_table, tracks
-from policyscope.panel.library import Shelf
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views import quantities, step_table, tracks
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
 from policyscope.recordings.steps import blocks

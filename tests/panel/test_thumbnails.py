@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from policyscope.panel.entity_columns import Entities
-from policyscope.panel.thumbnails import POINTS, ego_path
+from policyscope.panel.shelf.entity_columns import Entities
+from policyscope.panel.shelf.thumbnails import POINTS, ego_path
 
 
 def test_path_of_the_ego_in_the_bounds_of_the_scene(client, recording):

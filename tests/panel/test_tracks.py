@@ -12,7 +12,7 @@ import pytest
 from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.target_parser import BadTarget
-from policyscope.panel import quantities, tracks
+from policyscope.panel.views import quantities, tracks
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
 from policyscope.recordings.store import ShardReader, shard_folder
@@ -347,7 +347,7 @@ def test_a_name_that_is_taken_gets_a_number(recording, registered):
 
 
 def test_the_python_line_makes_the_same_numbers(recording):
-    from policyscope.panel.tracks import track
+    from policyscope.panel.views.tracks import track
 
     found = tracks.track(recording, 1, "q[FASTER]-q[SLOWER]")
     known = {"track": track, "open_recording": lambda name: Recording(recording.path.parent / name)}

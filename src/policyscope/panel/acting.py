@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request
 
 from policyscope.panel import notes
-from policyscope.panel.jobs import Jobs
+from policyscope.panel.contract.live import LiveAnswer, LiveRequest
+from policyscope.panel.contract.work import Job, JobRequest, Note, NoteText
+from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.live import Worlds, ask
 from policyscope.panel.reading import shelf_of
-from policyscope.panel.schemas import Job, JobRequest, LiveAnswer, LiveRequest, Note, NoteText
 
 router = APIRouter(prefix="/api", tags=["acting"])
 

@@ -8,9 +8,9 @@ from policyscope import __version__
 from policyscope.panel import acting, pages, reading
 from policyscope.panel.failures import answer_failures
 from policyscope.panel.guard import Guard
-from policyscope.panel.jobs import Jobs
-from policyscope.panel.library import Shelf
+from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.live import Worlds
+from policyscope.panel.shelf.shelf import Shelf
 
 
 def application(folder: Path, hosts: tuple[str, ...] = (), token: str | None = None) -> FastAPI:

@@ -17,7 +17,7 @@ from policyscope.core.errors import (
     UnknownName,
     system_error,
 )
-from policyscope.panel.schemas import Problem
+from policyscope.panel.contract.messages import Problem
 
 LOG = logging.getLogger("policyscope.panel")
 LONGEST = 1000

@@ -7,8 +7,7 @@ import numpy as np
 
 from policyscope.envs.entities import Entities
 from policyscope.envs.scene import SceneEdit
-from policyscope.panel.built_in import patterns
-from policyscope.panel.schemas import (
+from policyscope.panel.contract.live import (
     LiveAnswer,
     LiveEntity,
     LiveOverlay,
@@ -16,7 +15,8 @@ from policyscope.panel.schemas import (
     LiveTarget,
     SceneChange,
 )
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views.built_in import patterns
 from policyscope.recordings import whatif
 from policyscope.recordings.read import Recording
 from policyscope.recordings.whatif import Answer, sites_of_targets

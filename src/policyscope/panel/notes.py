@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName, system_error
 from policyscope.core.files import check_schema, read_json, write_json
-from policyscope.panel.schemas import Note, NoteText
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.contract.work import Note, NoteText
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 
 FILE, KIND, VERSION = "notes.json", "notes", 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from policyscope.core.files import write_text
 from policyscope.panel.application import application
-from policyscope.panel.schemas import Problem
+from policyscope.panel.contract.messages import Problem
 
 
 def contract() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from fastapi import Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
-from policyscope.panel.schemas import Problem
+from policyscope.panel.contract.messages import Problem
 
 Read = Callable[[int, int], bytes]
 

@@ -4,29 +4,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from policyscope.panel import (
-    episode_file,
-    library,
-    overlays,
-    results,
-    step_table,
-    thumbnails,
-    tracks,
-)
-from policyscope.panel.describe import describe, episode_detail, episode_table
-from policyscope.panel.library import Shelf
+from policyscope.panel.contract.episode import EpisodeDetail, OverlayValues, StepTable, TrackValues
+from policyscope.panel.contract.library import Library
+from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail, Thumbnail
+from policyscope.panel.contract.result import ResultDetail
 from policyscope.panel.ranges import byte_range
-from policyscope.panel.schemas import (
-    EpisodeDetail,
-    EpisodeTable,
-    Library,
-    OverlayValues,
-    RecordingDetail,
-    ResultDetail,
-    StepTable,
-    Thumbnail,
-    TrackValues,
-)
+from policyscope.panel.shelf import episode_file, library, results, thumbnails
+from policyscope.panel.shelf.describe import describe, episode_detail, episode_table
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views import overlays, step_table, tracks
 
 router = APIRouter(prefix="/api", tags=["reading"])
 Episode = Annotated[int, Path(ge=0)]

@@ -2,7 +2,7 @@
 
 import type { Client } from "../api/client";
 import type { Job, JobRequest } from "../api/schema";
-import { told } from "../frame/told";
+import { inOneLine } from "../live/problem";
 
 export const PAUSE_MS = 1000;
 
@@ -14,6 +14,8 @@ class Jobs {
   private looked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking = false;
+  /** Something happened after the question that is on its way was sent. */
+  private again = false;
   private api: Client | null = null;
 
   get running(): number {
@@ -67,16 +69,21 @@ class Jobs {
   private async poll(): Promise<void> {
     clearTimeout(this.timer);
     const api = this.api;
-    if (!api || !api.source.served || this.asking) return;
-    this.asking = true;
+    if (!api || !api.source.served) return;
+    if (this.asking) {
+      this.again = true;
+      return;
+    }
+    [this.asking, this.again] = [true, false];
     try {
       const list = await api.jobs();
-      if (this.api === api) this.take(list);
+      if (this.api === api && !this.again) this.take(list);
       this.failure = null;
     } catch (error) {
       this.failure = inOneLine(error);
     }
     this.asking = false;
+    if (this.again) return this.poll();
     if (this.api && (this.running || this.looked)) {
       this.timer = setTimeout(() => void this.poll(), PAUSE_MS);
     }
@@ -89,11 +96,6 @@ class Jobs {
     this.list = list;
     this.finished += ended.length;
   }
-}
-
-function inOneLine(error: unknown): string {
-  const { what, mend } = told(error);
-  return mend ? `${what}; ${mend}` : what;
 }
 
 export const jobs = new Jobs();

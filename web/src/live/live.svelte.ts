@@ -6,12 +6,12 @@
 import { untrack } from "svelte";
 import type { Client } from "../api/client";
 import type { LiveAnswer, LiveRequest } from "../api/schema";
-import { told } from "../frame/told";
 import { shown } from "../state/view.svelte";
 import { Asking } from "./asking";
 import * as edit from "./changes";
 import { isNone, NONE, same, type Changes } from "./changes";
 import { History, Shelf } from "./history";
+import { inOneLine } from "./problem";
 
 /** A question without changes only warms the server up; scrubbing sends none. */
 const REST_MS = 300;
@@ -213,11 +213,6 @@ class Live {
 
 function changesOf(of: { scene?: unknown[]; observation?: unknown[] }): Changes {
   return $state.snapshot({ scene: of.scene ?? [], observation: of.observation ?? [] }) as Changes;
-}
-
-function inOneLine(error: unknown): string {
-  const { what, mend } = told(error);
-  return mend ? `${what}; ${mend}` : what;
 }
 
 export const live = new Live();

@@ -3,13 +3,11 @@
 from time import monotonic
 
 from policyscope import __version__
-from policyscope.core.registry import names
-from policyscope.panel.lines import recording_line
-from policyscope.panel.results import result_line
-from policyscope.panel.schemas import Library
-from policyscope.panel.shelf import Shelf
-
-__all__ = ["Shelf", "listing"]
+from policyscope.core.registry import entry, names
+from policyscope.panel.contract.library import Library
+from policyscope.panel.shelf.lines import recording_line
+from policyscope.panel.shelf.results import result_line
+from policyscope.panel.shelf.shelf import Shelf
 
 PATIENCE_SECONDS = 0.3
 
@@ -34,5 +32,10 @@ def listing(shelf: Shelf) -> Library:
             for rec, folder in found.recordings.items()
         ],
         results=[result_line(shelf, res, folder) for res, folder in found.results.items()],
-        methods=names("method"),
+        methods=[name for name in names("method") if _is_ours(name)],
     )
+
+
+def _is_ours(method: str) -> bool:
+    """Whether a job's own process knows the method; it imports no plugin."""
+    return entry("method", method).startswith("policyscope.")

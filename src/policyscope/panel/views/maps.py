@@ -9,10 +9,10 @@ from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.result import Result
 from policyscope.core.views import Overlay
-from policyscope.panel.built_in import patterns
-from policyscope.panel.from_results import overlay_of, result_overlays
-from policyscope.panel.registered import call, free_name, of_first_episode
-from policyscope.panel.schemas import OverlayInfo
+from policyscope.panel.contract.recording import OverlayInfo
+from policyscope.panel.views.built_in import patterns
+from policyscope.panel.views.from_results import overlay_of, result_overlays
+from policyscope.panel.views.registered import call, free_name, of_first_episode
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import of_episode
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from policyscope.panel.episode_file import episode_file, refs
-from policyscope.panel.lines import finite, recording_line
-from policyscope.panel.liveness import why_not_live
-from policyscope.panel.schemas import EpisodeDetail, EpisodeTable, RecordingDetail
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.contract.episode import EpisodeDetail
+from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail
+from policyscope.panel.shelf.episode_file import episode_file, refs
+from policyscope.panel.shelf.lines import finite, recording_line
+from policyscope.panel.shelf.liveness import why_not_live
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 
 MOST_UNNAMED = 256
@@ -26,7 +27,7 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         UnknownName: no recording of that id.
         BadFile: it cannot be opened.
     """
-    from policyscope.panel import from_results, overlays, tracks
+    from policyscope.panel.views import from_results, overlays, tracks
 
     recording = shelf.recording(rec)
     folder = shelf.folder_of("recording", rec)

@@ -5,10 +5,10 @@ import io
 
 import numpy as np
 
-from policyscope.panel.describe import shows_frames
-from policyscope.panel.entity_columns import Entities, entities
-from policyscope.panel.schemas import Thumbnail
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.contract.recording import Thumbnail
+from policyscope.panel.shelf.describe import shows_frames
+from policyscope.panel.shelf.entity_columns import Entities, entities
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 
 POINTS = 48

@@ -11,10 +11,10 @@ from typing import get_args
 import numpy as np
 
 from policyscope.core.errors import BadFile
-from policyscope.panel.entity_columns import Entities, entities
+from policyscope.panel.contract.episode import ArrayRef
 from policyscope.panel.ranges import Read
-from policyscope.panel.schemas import ArrayRef
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.entity_columns import Entities, entities
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import read_rows
 from policyscope.recordings.store import MEND, ShardReader

@@ -14,11 +14,11 @@ from typing import Literal
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.registry import entry
+from policyscope.panel.contract.work import Job, JobRequest
 from policyscope.panel.failures import without_folders
-from policyscope.panel.job_options import option_flags
-from policyscope.panel.job_runner import Command
-from policyscope.panel.schemas import Job, JobRequest
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.jobs.options import option_flags
+from policyscope.panel.jobs.runner import Command
+from policyscope.panel.shelf.shelf import Shelf
 
 AT_ONCE = 2
 #: Jobs that ended and are still listed.

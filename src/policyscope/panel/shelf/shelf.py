@@ -11,15 +11,15 @@ from weakref import ref
 
 from policyscope.core.errors import UnknownName
 from policyscope.core.result import Result
-from policyscope.panel.cache import Cache
-from policyscope.panel.scan import Found, scan, shown
+from policyscope.panel.shelf.cache import Cache
+from policyscope.panel.shelf.scan import Found, scan, shown
 from policyscope.recordings.read import Recording, open_recording
 
 T = TypeVar("T")
 Signature = tuple[int, ...]
 
 FRESH_SECONDS = 1.0
-MOST_OPEN = 8
+MOST_OPEN = {"recording": 8, "result": 64}
 
 
 class Shelf:
@@ -36,7 +36,9 @@ class Shelf:
         self.folder = folder
         self.cache = Cache()
         self._found, self._scanned = Found(), -FRESH_SECONDS
-        self._open: OrderedDict[Path, tuple[Signature, Any]] = OrderedDict()
+        self._open: dict[str, OrderedDict[Path, tuple[Signature, Any]]] = {
+            kind: OrderedDict() for kind in MOST_OPEN
+        }
         self._notes: dict[tuple[str, Path], tuple[Signature, Any]] = {}
         self._lock = RLock()
 
@@ -64,12 +66,14 @@ class Shelf:
             BadFile: it cannot be opened.
         """
         path = self.folder_of("recording", rec)
-        return self._opened(path, recording_signature(path), lambda: open_recording(path, True))
+        return self._opened(
+            "recording", path, recording_signature(path), lambda: open_recording(path, True)
+        )
 
     def result(self, res: str) -> Result:
         """A loaded result; errors are those of ``recording``."""
         path = self.folder_of("result", res)
-        return self._opened(path, result_signature(path), lambda: Result.load(path))
+        return self._opened("result", path, result_signature(path), lambda: Result.load(path))
 
     def id_of(self, path: Path) -> str | None:
         """Id of the recording or result that lies in a folder, which may just have been written."""
@@ -137,20 +141,21 @@ class Shelf:
     def _known(found: Found, kind: str) -> dict[str, Path]:
         return found.recordings if kind == "recording" else found.results
 
-    def _opened(self, path: Path, signature: Signature, make: Callable[[], T]) -> T:
+    def _opened(self, kind: str, path: Path, signature: Signature, make: Callable[[], T]) -> T:
         with self._lock:
-            if path in self._open and self._open[path][0] == signature:
-                self._open.move_to_end(path)
-                return self._open[path][1]
-            self._close(path)
+            held = self._open[kind]
+            if path in held and held[path][0] == signature:
+                held.move_to_end(path)
+                return held[path][1]
+            self._close(kind, path)
             opened = make()
-            self._open[path] = signature, opened
-            while len(self._open) > MOST_OPEN:
-                self._close(next(iter(self._open)))
+            held[path] = signature, opened
+            while len(held) > MOST_OPEN[kind]:
+                self._close(kind, next(iter(held)))
             return opened
 
-    def _close(self, path: Path) -> None:
-        _, old = self._open.pop(path, (None, None))
+    def _close(self, kind: str, path: Path) -> None:
+        _, old = self._open[kind].pop(path, (None, None))
         if old is not None:
             closed = ref(old)
             self.cache.forget(lambda key: key[0] is closed)

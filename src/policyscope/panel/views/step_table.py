@@ -8,12 +8,13 @@ from weakref import ref
 import numpy as np
 
 from policyscope.core.result import Result
-from policyscope.panel.from_results import results_of
-from policyscope.panel.library import Shelf
-from policyscope.panel.quantities import Quantity, over_all
+from policyscope.panel.contract.episode import ArrayRef, StepTable
+from policyscope.panel.contract.recording import TrackInfo
 from policyscope.panel.ranges import Read
-from policyscope.panel.schemas import ArrayRef, StepTable, TrackInfo
-from policyscope.panel.tracks import find
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views.from_results import results_of
+from policyscope.panel.views.quantities import Quantity, over_all
+from policyscope.panel.views.tracks import find
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps
 

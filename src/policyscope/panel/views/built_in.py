@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from policyscope.core.target_parser import parse_target
-from policyscope.panel.quantities import Quantity, of_target
-from policyscope.panel.schemas import TrackInfo
+from policyscope.panel.contract.recording import TrackInfo
+from policyscope.panel.views.quantities import Quantity, of_target
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from policyscope.core.errors import BadFile
-from policyscope.panel.shelf import Shelf
+from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 from policyscope.recordings.store import MEND, ShardReader
 

@@ -10,10 +10,10 @@ import pandas as pd
 
 from policyscope.core.errors import BadFile, PolicyscopeError, system_error
 from policyscope.core.files import read_json
+from policyscope.panel.contract.library import RecordingLine
 from policyscope.panel.failures import without_folders
-from policyscope.panel.schemas import RecordingLine
-from policyscope.panel.shelf import Shelf, recording_signature
-from policyscope.panel.summary import mean_return, outcome_shares
+from policyscope.panel.shelf.shelf import Shelf, recording_signature
+from policyscope.panel.shelf.summary import mean_return, outcome_shares
 from policyscope.recordings.plan import read_header
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.store import finished_shards, read_table

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from policyscope.core.target_parser import Target, Term, parse_target
 from policyscope.core.targets import at_offsets, evaluate_terms
-from policyscope.panel.schemas import TrackInfo
+from policyscope.panel.contract.recording import TrackInfo
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps, blocks
 

@@ -17,10 +17,10 @@ import xarray as xr
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.result import Result
 from policyscope.core.views import LONGEST_NAME, Overlay
-from policyscope.panel.library import Shelf
-from policyscope.panel.quantities import Quantity
-from policyscope.panel.results import result_line
-from policyscope.panel.schemas import OverlayInfo, TrackInfo
+from policyscope.panel.contract.recording import OverlayInfo, TrackInfo
+from policyscope.panel.shelf.results import result_line
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views.quantities import Quantity
 from policyscope.recordings.steps import Steps
 
 Kind = Literal["line", "event"]

@@ -8,7 +8,7 @@ from weakref import ref
 from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.views import Overlay, Track
-from policyscope.panel.cache import Cache
+from policyscope.panel.shelf.cache import Cache
 from policyscope.recordings.read import Recording
 
 T = TypeVar("T")

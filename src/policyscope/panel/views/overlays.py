@@ -9,13 +9,14 @@ import numpy as np
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.core.views import Overlay
-from policyscope.panel.built_in import patterns
-from policyscope.panel.describe import episode_detail
-from policyscope.panel.from_results import results_of, whole_scale
-from policyscope.panel.library import Shelf
-from policyscope.panel.maps import Map, find, maps
+from policyscope.panel.contract.episode import ArrayRef, OverlayValues
+from policyscope.panel.contract.recording import OverlayInfo
 from policyscope.panel.ranges import Read
-from policyscope.panel.schemas import ArrayRef, OverlayInfo, OverlayValues
+from policyscope.panel.shelf.describe import episode_detail
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views.built_in import patterns
+from policyscope.panel.views.from_results import results_of, whole_scale
+from policyscope.panel.views.maps import Map, find, maps
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import of_episode
 

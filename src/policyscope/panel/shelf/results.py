@@ -9,10 +9,11 @@ from policyscope.core.errors import PolicyscopeError, system_error
 from policyscope.core.files import check_schema, read_json
 from policyscope.core.registry import find, names
 from policyscope.core.result import VERSION
+from policyscope.panel.contract.library import ResultLine
+from policyscope.panel.contract.result import CheckLine, ResultDetail
 from policyscope.panel.failures import without_folders
-from policyscope.panel.lines import Facts, facts, finite, recorded
-from policyscope.panel.schemas import CheckLine, ResultDetail, ResultLine
-from policyscope.panel.shelf import Shelf, result_signature
+from policyscope.panel.shelf.lines import Facts, facts, finite, recorded
+from policyscope.panel.shelf.shelf import Shelf, result_signature
 
 THEMES = ("light", "dark")
 

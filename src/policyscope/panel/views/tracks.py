@@ -10,12 +10,13 @@ from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.core.views import Track
-from policyscope.panel.built_in import built_in
-from policyscope.panel.from_results import result_tracks, results_of
-from policyscope.panel.library import Shelf
-from policyscope.panel.quantities import Quantity, target_quantity
-from policyscope.panel.registered import call, free_name, of_first_episode
-from policyscope.panel.schemas import TrackInfo, TrackValues
+from policyscope.panel.contract.episode import TrackValues
+from policyscope.panel.contract.recording import TrackInfo
+from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views.built_in import built_in
+from policyscope.panel.views.from_results import result_tracks, results_of
+from policyscope.panel.views.quantities import Quantity, target_quantity
+from policyscope.panel.views.registered import call, free_name, of_first_episode
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps, of_episode
 

@@ -1,0 +1,1 @@
+"""What the panel's server and its page say to each other."""

@@ -1,0 +1,49 @@
+"""The library: lines of recordings and results."""
+
+from policyscope.panel.contract.messages import Estimate, Message
+
+
+class RecordingLine(Message):
+    """A recording in the library. ``problem`` tells why it cannot be opened, if so."""
+
+    id: str
+    path: str
+    """Folder, relative to the served one."""
+    agent: str = ""
+    env: str = ""
+    act: str = ""
+    episodes: int = 0
+    steps: int = 0
+    finished: bool = True
+    recorded: str | None = None
+    """ISO time."""
+    mean_return: Estimate | None = None
+    outcomes: list[Estimate] = []
+    problem: str | None = None
+
+
+class ResultLine(Message):
+    """A saved result in the library."""
+
+    id: str
+    path: str
+    method: str = ""
+    recording: str | None = None
+    """Id of the recording it was made from, where that is in the library too."""
+    made: str | None = None
+    """ISO time."""
+    checks: int = 0
+    failed: int = 0
+    unchecked: str | None = None
+    problem: str | None = None
+
+
+class Library(Message):
+    """All that the served folder holds."""
+
+    folder: str
+    version: str
+    recordings: list[RecordingLine]
+    results: list[ResultLine]
+    methods: list[str]
+    """Methods that a job can run."""

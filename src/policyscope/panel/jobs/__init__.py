@@ -1,0 +1,1 @@
+"""Work that goes on while nobody looks."""

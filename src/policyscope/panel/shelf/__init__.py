@@ -1,0 +1,1 @@
+"""What the served folder holds: recordings, their episodes and arrays, results."""

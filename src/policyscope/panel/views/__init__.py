@@ -1,0 +1,1 @@
+"""What is shown step by step: tracks, overlays, the map of steps."""

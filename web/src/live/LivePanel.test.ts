@@ -1,0 +1,70 @@
+import { fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
+import { beforeEach, expect, it } from "vitest";
+import { client } from "../api/client";
+import { Export, Failure } from "../api/source";
+import { shown } from "../state/view.svelte";
+import { liveServer, smallEpisode } from "./fixture";
+import LivePanelIn from "./LivePanelIn.test.svelte";
+
+let k = 100;
+function episode(recording: object = {}) {
+  const one = smallEpisode(recording);
+  one.detail.episode = k;
+  return one;
+}
+beforeEach(() => {
+  shown.go({ page: "episode", recording: "rec", episode: (k += 1), step: 0, targets: [] });
+});
+
+it("marks that the action changes when a number of the observation is stepped", async () => {
+  const { api, questions } = liveServer();
+  render(LivePanelIn, { api, episode: episode(), step: 0 });
+  screen.getByText("as recorded");
+  const cell = screen.getByRole("textbox", { name: "3 vx" });
+  await fireEvent.keyDown(cell, { key: "ArrowUp", shiftKey: true });
+  await screen.findByText("the action changes");
+  expect(shown.now.observation).toEqual([{ index: [1, 1], value: -0.4 }]);
+  expect(questions.at(-1)!.observation).toEqual([{ index: [1, 1], value: -0.4 }]);
+  const faster = screen.getByRole("row", { name: /FASTER/ });
+  expect(within(faster).getByText("3.50")).toBeTruthy();
+  expect(within(faster).getByText("+2.50")).toBeTruthy();
+  expect(screen.getByText("answer = ask(recording)")).toBeTruthy();
+
+  await fireEvent.click(screen.getByRole("button", { name: /3 vx: back to/ }));
+  expect(shown.now.observation).toEqual([]);
+  await waitFor(() => expect(screen.queryByText("the action changes")).toBeNull());
+});
+
+it("lists a change of the scene and takes it back", async () => {
+  const { api } = liveServer();
+  render(LivePanelIn, { api, episode: episode(), step: 0 });
+  const x = screen.getByRole("textbox", { name: "x in metres" });
+  await fireEvent.input(x, { target: { value: "12.5" } });
+  await fireEvent.keyDown(x, { key: "Enter" });
+  await screen.findByText(/move vehicle 3: x 12.5 m/);
+  await fireEvent.click(screen.getByRole("button", { name: /take back: move vehicle 3/ }));
+  expect(shown.now.scene).toEqual([]);
+  await fireEvent.click(screen.getByRole("button", { name: "undo" }));
+  expect(shown.now.scene).toHaveLength(1);
+});
+
+it("says under the field what is wrong with a target", async () => {
+  const { api } = liveServer(({ targets }) =>
+    targets?.includes("nope") ? new Failure("cannot read 'nope'; e.g. value", "x", 400) : null,
+  );
+  render(LivePanelIn, { api, episode: episode(), step: 0 });
+  const field = screen.getByRole("textbox", { name: "Target" });
+  await fireEvent.input(field, { target: { value: "nope" } });
+  await fireEvent.click(screen.getByRole("button", { name: "add", description: "" }));
+  expect((await screen.findByText("cannot read 'nope'; e.g. value")).getAttribute("role")).toBe(
+    "alert",
+  );
+  expect(field.getAttribute("aria-invalid")).toBe("true");
+  expect(shown.now.targets).toEqual([]);
+});
+
+it("says why it cannot ask", () => {
+  const api = client(new Export({ json: {}, bytes: {} }));
+  render(LivePanelIn, { api, episode: episode(), step: 0 });
+  expect(screen.getByText(/exported page holds no agent/)).toBeTruthy();
+});

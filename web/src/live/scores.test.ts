@@ -1,0 +1,97 @@
+import { expect, it } from "vitest";
+import type { LiveAnswer } from "../api/schema";
+import type { Episode } from "../model/episode";
+import { liveAnswer, smallEpisode } from "./fixture";
+import { observationTable, short, stride, typed } from "./observation";
+import { along, decided, scores, softmax, whyNot } from "./scores";
+
+const question = { recording: "rec", episode: 0, step: 0 };
+const changed = liveAnswer({ ...question, observation: [{ index: [0, 1], value: 1 }] } as never);
+
+it("shows what was recorded until there is an answer", () => {
+  const before = scores(smallEpisode(), 1, null)!;
+  expect(before.rows).toEqual([
+    { name: "SLOWER", recorded: 1, now: 1 },
+    { name: "FASTER", recorded: 2, now: 2 },
+  ]);
+  expect(decided(smallEpisode(), 1, null)).toEqual({
+    recorded: "FASTER",
+    now: "FASTER",
+    flips: false,
+  });
+});
+
+it("puts recorded and now on one scale", () => {
+  const found = scores(smallEpisode(), 0, changed)!;
+  expect([found.title, found.low, found.high]).toEqual(["Q-values", 1, 3.5]);
+  expect(found.rows[1]).toEqual({ name: "FASTER", recorded: 1, now: 3.5 });
+  expect(decided(smallEpisode(), 0, changed)).toMatchObject({ now: "FASTER", flips: true });
+  expect([along(1, 1, 3.5), along(3.5, 1, 3.5), along(9, 1, 3.5)]).toEqual([0, 100, 100]);
+});
+
+it("shows logits as probabilities", () => {
+  expect(softmax([0, 0, 1000])).toEqual([0, 0, 1]);
+  const episode = smallEpisode({ deciding: "logits" });
+  episode.outputs = { logits: episode.outputs["q"]! };
+  const found = scores(episode, 0, null)!;
+  expect([found.title, found.low, found.high]).toEqual(["probabilities", 0, 1]);
+  expect(found.rows[0]!.now + found.rows[1]!.now).toBeCloseTo(1);
+});
+
+it("shows the parts of a continuous action", () => {
+  const episode = smallEpisode({ deciding: null, actions: [] });
+  episode.outputs = { mean: { shape: [2, 2], data: Float32Array.of(0, 1, 2, 3) } };
+  const answer = {
+    ...changed,
+    outputs: { mean: [0.5, 1] },
+    recorded_outputs: { mean: [0, 1] },
+    action: [0.5, 1],
+    recorded_action: [0, 1],
+  } as LiveAnswer;
+  expect(scores(episode as Episode, 0, answer)!.rows[0]).toEqual({
+    name: "mean[0]",
+    recorded: 0,
+    now: 0.5,
+  });
+  expect(decided(episode, 0, answer).flips).toBe(true);
+  expect(decided(episode, 0, { ...answer, action: [1e-9, 1] }).flips).toBe(false);
+});
+
+it("says why it cannot be had", () => {
+  const { recording } = smallEpisode({ live: false, live_why: "the recording holds no agent" });
+  expect(whyNot(recording, true)).toBe("the recording holds no agent");
+  expect(whyNot(smallEpisode().recording, false)).toContain("exported");
+  expect(whyNot(smallEpisode().recording, true)).toBeNull();
+});
+
+it("lists rows that show someone, and marks what was set and what follows", () => {
+  const answer = {
+    ...changed,
+    observation: [
+      [0, 0.5],
+      [0.3, -0.5],
+      [0, 0],
+    ],
+  };
+  const table = observationTable(smallEpisode(), 0, answer, [{ index: [0, 1], value: 1 }])!;
+  expect(table.lines.map(({ name }) => name)).toEqual(["ego", "3"]);
+  expect(table.empty).toBe(1);
+  expect(table.lines[0]!.cells[1]).toEqual({ index: [0, 1], recorded: 0.5, now: 1, set: true });
+  expect(table.lines[1]!.cells[0]).toMatchObject({ recorded: 0.25, now: 0.3, set: false });
+});
+
+it("shows a row that showed nobody once it is set, and a flat observation line by line", () => {
+  const table = observationTable(smallEpisode(), 0, null, [{ index: [2, 0], value: 1 }])!;
+  expect(table.lines.at(-1)).toMatchObject({ name: "row 2", identity: null });
+  const flat = smallEpisode({ obs_shape: [6], features: ["a", "b", "c", "d", "e", "f"] });
+  const lines = observationTable(flat, 0, null, [])!.lines;
+  expect(lines.map(({ name }) => name)).toEqual(["a", "b", "c", "d", "e", "f"]);
+  expect(lines[3]!.cells[0]).toMatchObject({ index: [3], now: -0.5 });
+  expect(observationTable(smallEpisode({ frames: true }), 0, null, [])).toBeNull();
+});
+
+it("reads and writes numbers as people do", () => {
+  expect([typed("\u22120,5"), typed(" 3 "), typed(""), typed("x")]).toEqual([-0.5, 3, null, null]);
+  expect([short(-0.123456), short(123.456), short(0)]).toEqual(["\u22120.123", "123.5", "0"]);
+  expect([stride(0.3, false), stride(0.3, true), stride(240, false)]).toEqual([0.01, 0.1, 1]);
+});
