@@ -150,6 +150,7 @@ def measure(options: argparse.Namespace, folder: Path, site: str) -> None:
         )
 
         moved, typed = live(browser, base, "highway", options.changes)
+        print(f"first live change of a new server: {moved[0]:.0f} ms", file=sys.stderr)
         told("vehicle moved", moved)
         told("number changed", typed)
         figure("panel_live_ms", [*moved, *typed], 100, f"{of}, event to answer {CLOCK}")
@@ -193,6 +194,10 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=60, help="live changes of each kind")
     parser.add_argument("--walk", type=int, default=180, help="episodes while memory is read")
     options = parser.parse_args()
+    if options.episodes < 4 or options.walk < 2:
+        parser.error("--episodes must be 4 or more, --walk 2 or more")
+    options.scrub = min(options.scrub, options.episodes - 1)
+    options.walk = min(options.walk, options.episodes - 1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         site = make_all(folder, options.episodes, options.steps, options.long)

@@ -1,7 +1,9 @@
 import { fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
-import { beforeEach, expect, it } from "vitest";
+import { tick } from "svelte";
+import { beforeEach, expect, it, vi } from "vitest";
 import { client } from "../api/client";
 import { Export, Failure } from "../api/source";
+import { live } from "./live.svelte";
 import { shown } from "../state/view.svelte";
 import { liveServer, smallEpisode } from "./fixture";
 import LivePanelIn from "./LivePanelIn.test.svelte";
@@ -41,7 +43,7 @@ it("lists a change of the scene and takes it back", async () => {
   const x = screen.getByRole("textbox", { name: "x in metres" });
   await fireEvent.input(x, { target: { value: "12.5" } });
   await fireEvent.keyDown(x, { key: "Enter" });
-  await screen.findByText(/move vehicle 3: x 12.5 m/);
+  await screen.findByText(/move vehicle 3 to x 12.5 m/);
   await fireEvent.click(screen.getByRole("button", { name: /take back: move vehicle 3/ }));
   expect(shown.now.scene).toEqual([]);
   await fireEvent.click(screen.getByRole("button", { name: "undo" }));
@@ -67,4 +69,21 @@ it("says why it cannot ask", () => {
   const api = client(new Export({ json: {}, bytes: {} }));
   render(LivePanelIn, { api, episode: episode(), step: 0 });
   expect(screen.getByText(/exported page holds no agent/)).toBeTruthy();
+});
+
+it("leaves the page that is gone to alone, and keeps the changes of the step", async () => {
+  const { api } = liveServer();
+  render(LivePanelIn, { api, episode: episode(), step: 0 });
+  live.setSpeed(3, 1);
+  await tick();
+  const go = vi.spyOn(shown, "go");
+  shown.go({ page: "result", result: "res" });
+  await tick();
+  await Promise.resolve();
+  expect(go).toHaveBeenCalledTimes(1); // while it is taken down, the old view would be written
+  expect(shown.now.page).toBe("result");
+  go.mockRestore();
+  shown.go({ page: "episode", recording: "rec", episode: k });
+  await tick();
+  expect(shown.now.scene).toHaveLength(1);
 });

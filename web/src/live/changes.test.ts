@@ -72,7 +72,10 @@ it("sees that changes are the same however they were written", () => {
 
 it("says a change in words", () => {
   const move = { kind: "move", identity: 2, values: { x: 3.1, y: -4 } };
-  expect(inWords(move)).toBe("move vehicle 2: x 3.1 m, y \u22124 m");
+  expect(inWords(move)).toBe("move vehicle 2 to x 3.1 m, y \u22124 m");
   expect(inWords({ kind: "remove", identity: 3, values: {} })).toBe("remove vehicle 3");
-  expect(inWords({ kind: "speed", identity: 0, values: { speed: 2 } })).toContain("ego");
+  expect(inWords({ kind: "speed", identity: 0, values: { speed: 2 } })).toBe(
+    "set the ego to speed 2 m/s",
+  );
+  expect(inWords({ kind: "add", values: { x: 1 } })).toBe("add a vehicle at x 1 m");
 });

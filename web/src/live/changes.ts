@@ -102,16 +102,20 @@ export function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits)) + 0; // no negative zero
 }
 
-const SIGNS: Record<string, string> = { x: "x", y: "y", heading: "heading", speed: "speed" };
 const UNITS: Record<string, string> = { x: " m", y: " m", heading: " rad", speed: " m/s" };
+const WORDS: Record<string, [string, string]> = {
+  move: ["move", " to "],
+  speed: ["set", " to "],
+  add: ["add a vehicle", " at "],
+};
 
-/** A change of the scene in words: "move 2 to x 3.1 m, y −4.0 m". */
+/** A change of the scene in words: "move vehicle 2 to x 3.1 m, y −4 m". */
 export function inWords({ kind, identity, values }: SceneChange): string {
+  const [verb, joined] = WORDS[kind] ?? [kind, ": "];
+  const who =
+    typeof identity === "number" ? ` ${identity ? `vehicle ${identity}` : "the ego"}` : "";
   const numbers = Object.entries(values ?? {}).map(
-    ([name, value]) =>
-      `${SIGNS[name] ?? name} ${String(value).replace("-", "\u2212")}${UNITS[name] ?? ""}`,
+    ([name, value]) => `${name} ${String(value).replace("-", "\u2212")}${UNITS[name] ?? ""}`,
   );
-  const who = typeof identity === "number" ? (identity === 0 ? "ego" : `vehicle ${identity}`) : "";
-  const head = [kind, kind === "add" ? "vehicle" : who].filter(Boolean).join(" ");
-  return [head, numbers.join(", ")].filter(Boolean).join(": ");
+  return `${verb}${who}${numbers.length ? joined : ""}${numbers.join(", ")}`;
 }

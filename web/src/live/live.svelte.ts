@@ -38,6 +38,7 @@ class Live {
   private shelf = new Shelf();
   private asking: Asking<LiveRequest, LiveAnswer> | null = null;
   private api: Client | null = null;
+  private holders = 0;
 
   /** What is asked; null while the live view is closed or cannot be had. */
   question = $derived.by((): LiveRequest | null => {
@@ -84,6 +85,16 @@ class Live {
       });
     }
     this.goTo(place);
+  }
+
+  /** Keep the live view open until the function that it gives is called. */
+  hold(): () => void {
+    this.holders += 1;
+    return () => {
+      this.holders -= 1;
+      // Later: while a component is taken down, the view reads as it was before.
+      queueMicrotask(() => this.holders || this.close());
+    };
   }
 
   /** A closed live view changes nothing; opened again it is as it was. */

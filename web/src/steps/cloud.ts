@@ -87,7 +87,8 @@ function glCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
     height,
     lassoMinDelay: 5,
     showReticle: false,
-    pointOutlineWidth: 2,
+    pointOutlineWidth: 1,
+    opacityInactiveScale: 0.35,
     pointSizeSelected: 1,
     deselectOnEscape: true,
     deselectOnDblClick: true,
@@ -108,8 +109,8 @@ function glCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
     scatter.set({
       backgroundColor: ground,
       pointColor: colours,
-      pointColorActive: ink,
-      pointColorHover: ink,
+      pointColorActive: colours as never, // as many as there are: each keeps its own
+      pointColorHover: colours as never,
       lassoColor: ink,
     });
   const show = async (points: Points, look: Look): Promise<void> => {
