@@ -87,3 +87,19 @@ def test_chosen_scripts_only(tmp_path):
     done, _ = run_all(tmp_path, "god")
     assert done.returncode == 2
     assert "no such benchmark: god; valid: broken, good" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_the_panels_benchmark_gives_all_its_figures(tmp_path):
+    pytest.importorskip("playwright")
+    few = "--episodes 8 --steps 400 --repeats 1 --rounds 1 --scrub 2 --changes 3 --walk 6"
+    command = [sys.executable, BENCHMARKS / "panel.py", "--folder", tmp_path, *few.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+    named = "first_paint_ms tracks_paint_ms scrub_ms live_ms views_ms page_memory_mb page_nodes"
+    assert [*lines] == [f"panel_{name}" for name in [*named.split(), "server_memory_mb"]]
+    assert lines["panel_live_ms"]["n"] == 6
+    assert lines["panel_scrub_ms"]["peer"] > 0
+    assert all(lines[f"panel_{name}"]["ours"] > 0 for name in named.split()[:5])

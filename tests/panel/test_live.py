@@ -13,7 +13,7 @@ from policyscope.envs.make import make_lane
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.stepper import Start
 from policyscope.panel.contract.live import LiveAnswer, LiveRequest, ObservationChange, SceneChange
-from policyscope.panel.live import answer, ask
+from policyscope.panel.live import answer, ask, prepare
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 from policyscope.recordings.worlds import Worlds
@@ -226,3 +226,16 @@ def test_the_limits_of_a_request():
         question(scene=[SLOW] * 65)
     with pytest.raises(ValidationError):
         question(-1)
+
+
+def test_the_world_waits_at_the_step_after_a_first_question(shelf, monkeypatch):
+    worlds = Worlds()
+    moving = SceneChange(kind="speed", identity=0, values={"speed": 3.0})
+    prepare(shelf, worlds, question())
+    with monkeypatch.context() as patch:
+        patch.setattr("policyscope.recordings.replay.Replay.begin", lambda self: 1 / 0)
+        warm = ask(shelf, worlds, question(scene=[moving]))
+        with pytest.raises(ZeroDivisionError):  # another episode has to begin anew
+            ask(shelf, worlds, question(episode=1, scene=[moving]))
+    assert [e.speed for e in warm.entities if e.identity == 0] == [3.0]
+    worlds.close()

@@ -1,12 +1,12 @@
 """Routes that do something: ask the agent live, run jobs, keep notes."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 
 from policyscope.panel import notes
 from policyscope.panel.contract.live import LiveAnswer, LiveRequest
 from policyscope.panel.contract.work import Job, JobRequest, Note, NoteText
 from policyscope.panel.jobs.jobs import Jobs
-from policyscope.panel.live import Worlds, ask
+from policyscope.panel.live import Worlds, ask, prepare
 from policyscope.panel.reading import shelf_of
 
 router = APIRouter(prefix="/api", tags=["acting"])
@@ -21,9 +21,13 @@ def _worlds(request: Request) -> Worlds:
 
 
 @router.post("/live")
-def post_live(question: LiveRequest, request: Request) -> LiveAnswer:
+def post_live(question: LiveRequest, request: Request, later: BackgroundTasks) -> LiveAnswer:
     """What the agent would do at a step if the scene or the observation were changed."""
-    return ask(shelf_of(request), _worlds(request), question)
+    asked = shelf_of(request), _worlds(request), question
+    answer = ask(*asked)
+    if not question.scene:
+        later.add_task(prepare, *asked)
+    return answer
 
 
 @router.get("/jobs")

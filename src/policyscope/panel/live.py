@@ -1,10 +1,12 @@
 """Live questions: what would the agent do at this step, if ...?"""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.entities import Entities
 from policyscope.envs.scene import SceneEdit
 from policyscope.panel.contract.live import (
@@ -20,15 +22,26 @@ from policyscope.panel.views.built_in import patterns
 from policyscope.recordings import whatif
 from policyscope.recordings.read import Recording
 from policyscope.recordings.whatif import Answer, sites_of_targets
-from policyscope.recordings.worlds import Worlds
+from policyscope.recordings.worlds import Worlds, key
 
-__all__ = ["Worlds", "answer", "ask"]
+__all__ = ["Worlds", "answer", "ask", "prepare"]
 
 
 def ask(shelf: Shelf, worlds: Worlds, question: LiveRequest) -> LiveAnswer:
     """Answer a question about a recording on the shelf; see ``answer``."""
     recording = shelf.recording(question.recording)
     return answer(recording, shelf.path(recording.path), worlds, question)
+
+
+def prepare(shelf: Shelf, worlds: Worlds, question: LiveRequest) -> None:
+    """Bring the world to a question's step, so that the first change of its scene is quick.
+
+    A world that cannot be restored is told of when the scene is changed.
+    """
+    recording = shelf.recording(question.recording)
+    with suppress(PolicyscopeError), worlds.alone(recording) as world:
+        course = worlds.course(recording, question.episode)
+        world.at((key(recording), question.episode), course, question.step)
 
 
 def answer(recording: Recording, path: str, worlds: Worlds, question: LiveRequest) -> LiveAnswer:

@@ -28,10 +28,10 @@ def take_port(host: str, port: int) -> socket.socket:
         PolicyscopeError: the port is taken or not allowed, or the host is not this machine's.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
         raise PolicyscopeError(f"--host {host} is no address of this machine") from None
-    listener = socket.socket(family, kind)
+    listener = socket.socket(family, kind, proto)  # asyncio sets TCP_NODELAY where it is TCP
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

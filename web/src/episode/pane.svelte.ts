@@ -2,7 +2,13 @@
 
 import type { Client } from "../api/client";
 import type { OverlayInfo } from "../api/schema";
-import { loadEpisode, loadOverlay, type Episode, type Overlay } from "../model/episode";
+import {
+  loadEpisode,
+  loadOverlay,
+  loadRecording,
+  type Episode,
+  type Overlay,
+} from "../model/episode";
 
 export interface Wanted {
   recording: string;
@@ -49,9 +55,12 @@ export class Pane {
 
   private async load(api: Client, wanted: Wanted, current: () => boolean): Promise<void> {
     try {
-      const episode = await loadEpisode(api, wanted.recording, wanted.episode);
-      const names = overlayNames(episode.recording.overlays, wanted.overlays);
-      const [overlays, warning] = await overlaysOf(api, wanted, names);
+      const { overlays: infos } = await loadRecording(api, wanted.recording);
+      const names = overlayNames(infos, wanted.overlays);
+      const [episode, [overlays, warning]] = await Promise.all([
+        loadEpisode(api, wanted.recording, wanted.episode),
+        overlaysOf(api, wanted, names),
+      ]);
       if (!current()) return;
       this.episode = episode;
       this.overlays = overlays;

@@ -107,12 +107,16 @@ export function entityName(identity: number): string {
 export async function loadEpisode(api: Client, rec: string, k: number): Promise<Episode> {
   const recording = await loadRecording(api, rec);
   const episode = await episodes.get(`${rec} ${k}`, async () => {
-    const [detail, bounds] = await Promise.all([
-      api.episode(rec, k),
+    const numbers = async () => {
+      const detail = await api.episode(rec, k);
+      const wanted = detail.arrays.filter((array) => isSmall(array.name, recording.frames));
+      return { detail, grids: await loadTogether(api, wanted) };
+    };
+    const [{ detail, grids }, bounds] = await Promise.all([
+      numbers(),
       recording.scene ? boxes.get(rec, () => egoBox(api, recording)) : null,
     ]);
-    const wanted = detail.arrays.filter((array) => isSmall(array.name, recording.frames));
-    return assemble(recording, detail, await loadTogether(api, wanted), bounds);
+    return assemble(recording, detail, grids, bounds);
   });
   return episode.recording === recording ? episode : { ...episode, recording };
 }

@@ -40,9 +40,9 @@ export function loadPlotly(): Promise<Plotly> {
 
 type Json = Record<string, unknown>;
 
-/** The layout of a figure for a page: it takes the room there is and the page's colours. */
+/** The layout of a figure for a page: its own height, the width there is, the page's colours. */
 export function fitted(layout: Json, colours: { ground: string }): Json {
-  const { width: _width, height: _height, template, ...rest } = layout;
+  const { width: _width, template, ...rest } = layout;
   const font = (rest["font"] ?? {}) as Json;
   return {
     ...rest,
