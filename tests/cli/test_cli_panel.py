@@ -1,11 +1,13 @@
 """``policyscope panel``: what it says, what it refuses, Ctrl-C."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -39,14 +41,62 @@ def fetch(address, headers=None):
         return answer.status, answer.read()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT])
-def test_serves_until_ctrl_c(tmp_path, sign):
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_serves_until_it_is_told_to_end(tmp_path, sign):
     with panel(tmp_path) as (process, address):
         assert address.startswith("http://127.0.0.1:")
         assert b'"recordings":[]' in fetch(f"{address}api/library")[1]
         process.send_signal(sign)
         _, complaints = process.communicate(timeout=20)
     assert (process.returncode, complaints) == (0, "")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_jobs_end_with_the_server_however_it_ends(tmp_path, sign):
+    from policyscope.agents.store import load_agent
+    from policyscope.recordings.record import record
+
+    agent = load_agent("highway-ego-attention")
+    record(agent, None, 1, 0, ["attention_layer.pattern"], tmp_path / "rec")
+    wanted = {"recording": "rec", "method": "attention", "options": {"resamples": 3_000_000}}
+    with panel(tmp_path) as (process, address):
+        headers = {"Content-Type": "application/json", "Origin": address.rstrip("/")}
+        request = urllib.request.Request(
+            f"{address}api/jobs", json.dumps(wanted).encode(), headers, method="POST"
+        )
+        urllib.request.urlopen(request, timeout=20).close()
+        until(lambda: b'"computing"' in fetch(f"{address}api/jobs")[1])
+        assert jobs_in(tmp_path)
+        process.send_signal(sign)
+        process.communicate(timeout=20)
+        until(lambda: not jobs_in(tmp_path))
+    explained = tmp_path / "rec/explain"
+    assert not explained.exists() or not list(explained.iterdir())
+
+
+def jobs_in(folder) -> list[str]:
+    """Processes that explain something in a folder."""
+    ps = subprocess.run(["ps", "axww", "-o", "command"], capture_output=True, text=True, check=True)
+    return [line for line in ps.stdout.splitlines() if " explain " in line and str(folder) in line]
+
+
+def until(holds) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; processes inherit it
+    try:
+        with panel(tmp_path) as (process, address):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+            assert fetch(f"{address}api/library")[0] == 200
+            assert process.poll() is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_elsewhere_a_token_is_asked_for(tmp_path):
@@ -66,9 +116,13 @@ def test_a_plugin_of_the_working_folder_is_imported(tmp_path):
     (tmp_path / "my_method.py").write_text(
         "from policyscope.core.registry import register\n"
         "register('method', 'mine', 'my_method:mine')\n"
+        "open('imported', 'w').close()\n"
     )
     with panel(".", "--plugin", "my_method", cwd=tmp_path) as (_, address):
-        assert b'"mine"' in fetch(f"{address}api/library")[1]
+        assert (tmp_path / "imported").exists()
+        told = fetch(f"{address}api/library")[1]
+    assert b'"attention"' in told
+    assert b'"mine"' not in told, "a job's own process would not know it"
 
 
 @pytest.mark.parametrize(

@@ -220,3 +220,12 @@ def test_lines_and_the_list_of_vehicles_are_one(visitor, data):
     assert max(told) > 0
     row.click()
     visitor.came_to(PLACE + "?step=3")
+
+
+def test_the_label_names_the_episode_that_is_shown(visitor):
+    page = visitor.goto("#/recordings/rec/episodes/1")
+    page.route("**/episodes/2/arrays", lambda route: None)  # never answered
+    page.keyboard.press("ArrowDown")
+    visitor.came_to("#/recordings/rec/episodes/2")
+    label = page.locator("[data-step-label]")
+    assert label.count() == 0 or label.inner_text() == "episode 1 \u00b7 step 0 of 9"

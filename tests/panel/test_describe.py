@@ -2,20 +2,26 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from policyscope.core.errors import BadFile
 from policyscope.envs.spec import EnvSpec
+from policyscope.panel.application import application
 from policyscope.panel.shelf.describe import describe, episode_detail, episode_table
 from policyscope.panel.shelf.liveness import why_not_live
+from policyscope.panel.shelf.scan import name_of
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views import overlays, step_table, tracks
 
 
 def rewrite(path, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def test_what_holds_for_all_episodes(client, recording):
+def test_what_holds_for_all_episodes(client, recording, served):
     detail = client.get("/api/recordings/rec").json()
     space = recording.space
     for name, held in (("actions", space.actions), ("rows", space.rows),
@@ -26,8 +32,10 @@ def test_what_holds_for_all_episodes(client, recording):
     assert (detail["outputs"], detail["frames"]) == ({"q": [3]}, False)
     assert detail["scene"] == recording.scene
     assert (detail["live"], detail["live_why"]) == (True, "")
-    assert detail["python"] == "recording = open_recording('rec')"
-    assert detail["command"] == "policyscope panel rec"
+    names: dict = {}
+    exec(detail["python"], names)  # noqa: S102 (our own lines)
+    assert len(names["recording"]) == 3
+    assert detail["command"] == f"policyscope panel {served / 'rec'}"
     assert detail["provenance"] == recording.provenance
     assert detail["mean_return"]["n"] == 3
     assert {"q[SLOWER]", "reward"} <= {track["name"] for track in detail["tracks"]}
@@ -39,9 +47,56 @@ def test_the_line_of_the_library_says_the_same(client):
     assert {name: detail[name] for name in line} == line
 
 
-def test_no_folder_of_the_machine_is_told(client, served, tmp_path):
-    for path in ("library", "recordings/rec", "recordings/rec/episodes/0", "recordings/nope"):
+def test_no_folder_of_the_machine_is_told_that_nobody_typed(served, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    client = TestClient(application(Path("runs")), base_url="http://127.0.0.1")
+    episode = "recordings/rec/episodes/0"
+    for path in ("library", "recordings/rec", episode, f"{episode}/tracks?name=reward",
+                 "recordings/rec/steps?x=reward&y=reward", "recordings/nope"):  # fmt: skip
         assert str(tmp_path) not in client.get(f"/api/{path}").text
+    detail = client.get("/api/recordings/rec").json()
+    assert detail["command"] == "policyscope panel runs/rec"
+    assert detail["python"].endswith("recording = open_recording('runs/rec')")
+
+
+@pytest.mark.parametrize("served_folder", [".", "rec"])
+def test_the_lines_of_a_recording_served_by_itself_or_from_inside(
+    served, monkeypatch, served_folder
+):
+    monkeypatch.chdir(served)
+    detail = describe(Shelf(Path(served_folder)), name_of(Path("rec"), Path(served_folder)))
+    assert detail.command == "policyscope panel rec"
+    names: dict = {}
+    exec(detail.python, names)  # noqa: S102 (our own lines)
+    assert len(names["recording"]) == 3
+
+
+def test_the_lines_of_an_unfinished_recording_run(shelf, served):
+    header = served / "rec" / "recording.json"
+    rewrite(header, episodes=6, shard_episodes=3)
+    assert not describe(shelf, "rec").finished
+    (track,) = tracks.values(shelf, "rec", 0, ["reward"])
+    lines = [describe(shelf, "rec").python, episode_detail(shelf, "rec", 0).python, track.python,
+             overlays.values(shelf, "rec", 0, "attention_layer.pattern").python,
+             step_table.table(shelf, "rec", "reward", "reward").python]  # fmt: skip
+    for line in lines:
+        assert "partial=True" in line
+        exec(line, {})  # noqa: S102 (our own lines)
+    with pytest.raises(BadFile, match="unfinished"):  # what partial=True is for
+        exec(lines[0].replace(", partial=True", ""), {})  # noqa: S102
+
+
+def test_an_old_layout_of_an_episode_reads_no_newer_bytes(client, served, pictured):
+    """A recording made anew under the same name has other offsets."""
+    (url,) = {a["url"] for a in client.get("/api/recordings/rec/episodes/0").json()["arrays"]}
+    assert client.get(url).status_code == 200
+    shutil.rmtree(served / "rec")
+    shutil.copytree(pictured, served / "rec")
+    answer = client.get(url)
+    assert (answer.status_code, answer.json()["code"]) == (409, "changed")
+    (new,) = {a["url"] for a in client.get("/api/recordings/rec/episodes/0").json()["arrays"]}
+    assert new != url
+    assert client.get(new).status_code == client.get(url.partition("?")[0]).status_code == 200
 
 
 def test_table_of_episodes(client, recording):
@@ -57,8 +112,9 @@ def test_one_episode(client, recording):
     line = recording.episodes.iloc[2]
     assert (detail["seed"], detail["steps"]) == (7, line["steps"])
     assert (detail["total"], detail["outcome"]) == (line["return"], line["outcome"])
-    assert detail["python"] == "open_recording('rec').episode(2)"
-    assert {a["url"] for a in detail["arrays"]} == {"/api/recordings/rec/episodes/2/arrays"}
+    assert detail["python"].endswith("\nrecording.episode(2)")
+    (url,) = {a["url"] for a in detail["arrays"]}
+    assert url.startswith("/api/recordings/rec/episodes/2/arrays?v=")
     assert detail["bytes"] == max(a["offset"] + a["bytes"] for a in detail["arrays"])
 
 

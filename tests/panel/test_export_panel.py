@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from policyscope.cli.main import main
+from policyscope.core import registry
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.panel import held
 from policyscope.panel.application import application
@@ -45,20 +47,35 @@ def server(recorded):
     return TestClient(application(recorded), base_url="http://127.0.0.1")
 
 
-def test_json_is_what_the_server_answers(answers, server):
+def test_json_is_what_the_server_answers(answers, server, recorded):
     assert len(answers.values) > 20
     changed = []
     for path, values in answers.values.items():
         served = server.get(path)
         assert served.status_code == 200, path
-        if served.json() != values:
+        if without_place(served, recorded) != values:
             changed.append(path)
     assert sorted(changed) == ["/api/library", "/api/recordings/rec"]
-    served = server.get("/api/recordings/rec").json()
+    served = without_place(server.get("/api/recordings/rec"), recorded)
     assert answers.values["/api/recordings/rec"] == {**served, "live": False, "live_why": LIVE_WHY}
     assert served["live"]
     served = server.get("/api/library").json()
     assert answers.values["/api/library"] == {**served, "results": [], "methods": []}
+
+
+def without_place(answer, recorded: Path):
+    """Values of an answer whose lines to copy do not tell where the recording lies."""
+    return json.loads(answer.text.replace(f"{recorded.parent}/", ""))
+
+
+def test_lines_name_the_recording_as_it_was_typed(recorded, tmp_path, monkeypatch):
+    monkeypatch.chdir(recorded.parent.parent)
+    typed = f"{recorded.parent.name}/rec"
+    for folder, told in ((Path(typed), typed), (recorded, "rec")):
+        answers = read_held(export_page(folder, tmp_path / "p.html", [0]).path)
+        recording = answers.values["/api/recordings/rec"]
+        assert f"open_recording('{told}')" in recording["python"]
+        assert recording["command"] == f"policyscope panel {told}"
 
 
 def arrays_of(answers: Held):
@@ -116,6 +133,85 @@ def test_one_episode(recorded, tmp_path):
     assert answers.values["/api/recordings/rec/episodes"]["episode"] == [2]
     assert {path for path in answers.blobs if "/episodes/2/" not in path} == set()
     assert "#/recordings/rec/episodes/2" in written.path.read_text()
+
+
+def test_one_episode_is_at_the_scale_of_the_recording(recorded, tmp_path):
+    answers = read_held(export_page(recorded, tmp_path / "one.html", [2]).path)
+    held = [k for k in range(3) if f"/api/recordings/rec/episodes/{k}/thumbnail" in answers.values]
+    assert held == [0, 1, 2]
+    assert "/api/recordings/rec/episodes/0" not in answers.values
+
+
+@pytest.mark.parametrize(("episodes", "told"), [([2], 1), ([0, 2], 2), (None, None)])
+def test_it_says_how_many_of_the_episodes_it_holds(recorded, tmp_path, episodes, told):
+    answers = read_held(export_page(recorded, tmp_path / "page.html", episodes).path)
+    recording = answers.values["/api/recordings/rec"]
+    assert (recording["episodes"], recording["held"]) == (3, told)
+    assert [line["held"] for line in answers.values["/api/library"]["recordings"]] == [told]
+
+
+def test_targets_are_held_and_shown_as_tracks(recorded, tmp_path, server, capsys):
+    page, target = tmp_path / "p.html", "q[FASTER]-q[SLOWER]"
+    listed = server.get("/api/recordings/rec").json()["tracks"]
+    assert target not in [track["name"] for track in listed]
+    flags = ["--track", target, "--track", "reward"]
+    assert main(["export", str(recorded), "--out", str(page), *flags]) == 0
+    answers = read_held(page)
+    tracks = {track["name"]: track for track in answers.values["/api/recordings/rec"]["tracks"]}
+    assert tracks[target] == {
+        "name": target, "unit": "return", "group": target, "kind": "line", "shown": True,
+        "source": "target",
+    }  # fmt: skip
+    assert tracks["reward"]["shown"]
+    assert len(tracks) == len(listed) + 1
+    for k in range(3):
+        path = f"/api/recordings/rec/episodes/{k}/tracks?name={part(target)}"
+        assert answers.values[path] == without_place(server.get(path), recorded)
+    capsys.readouterr()
+    page.unlink()
+    assert main(["export", str(recorded), "--out", str(page), "--track", "q[FASTR]"]) == 2
+    assert "FASTER" in capsys.readouterr().err
+    assert not page.exists()
+
+
+def test_a_plugins_track_is_held(recorded, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(registry, "_ENTRIES", {**registry._ENTRIES, "track": {}})
+    (tmp_path / "my_exported_track.py").write_text(
+        "from policyscope.core.registry import register\n"
+        "from policyscope.core.views import Track\n"
+        "import numpy as np\n"
+        "def sevens(recording, episode):\n"
+        "    steps = len(recording.episode(episode)['reward'])\n"
+        "    return [Track('sevens', np.full(steps, 7.0))]\n"
+        "register('track', 'sevens', 'my_exported_track:sevens')\n"
+    )
+    page = tmp_path / "p.html"
+    flags = ["--out", str(page), "--plugin", "my_exported_track"]
+    assert main(["export", str(recorded), *flags]) == 0
+    (values,) = read_held(page).values["/api/recordings/rec/episodes/0/tracks?name=sevens"]
+    assert set(values["values"]) == {7.0}
+    assert main(["export", str(recorded), *flags[:2], "--plugin", "no_such_module"]) == 2
+    assert "no_such_module cannot be imported" in capsys.readouterr().err
+
+
+def test_a_page_takes_as_many_frames_as_it_can_hold(pictured, tmp_path, monkeypatch):
+    whole = export_page(pictured, tmp_path / "p.html")
+    assert (whole.episodes, whole.left_out) == (2, [])
+    frames = 70 * 48 * 64 * 3
+    monkeypatch.setattr(held, "MOST_BYTES", int(1.5 * frames))
+    some = export_page(pictured, tmp_path / "p.html")
+    assert (some.episodes, some.of) == (1, 2)
+    assert some.left_out == [
+        "1 of 2 episodes: a page takes 1.0 MB of arrays at most; export others by their number"
+    ]
+    answers = read_held(some.path)
+    assert answers.values["/api/recordings/frames/episodes"]["episode"] == [0]
+    assert answers.values["/api/recordings/frames"]["held"] == 1
+    monkeypatch.setattr(held, "MOST_BYTES", frames)
+    with pytest.raises(PolicyscopeError, match=r"episode 1 alone takes 0\.\d MB"):
+        export_page(pictured, tmp_path / "p.html", [1])
 
 
 def test_what_does_not_fit_is_said_and_can_be_asked_for(tmp_path, agent, monkeypatch):

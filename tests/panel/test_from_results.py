@@ -7,10 +7,13 @@ import pytest
 import xarray as xr
 
 from policyscope.circuits.subject import subject
-from policyscope.core.errors import PolicyscopeError
+from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.result import Result
+from policyscope.panel.failures import Changed
+from policyscope.panel.shelf.describe import describe
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views import from_results, overlays, step_table, tracks
+from policyscope.panel.views.listed_results import results_of
 from policyscope.recordings.steps import of_episode
 
 PATTERN = "sites/attention_layer.pattern"
@@ -57,6 +60,14 @@ def save(shelf, data, name="rec/explain/hurry", method="hurry"):
     shelf.found(anew=True)
 
 
+def run(lines):
+    """What the last of some lines of Python gives; run with nothing known."""
+    *first, last = lines.splitlines()
+    names: dict = {}
+    exec("\n".join(first), names)  # noqa: S102 (our own lines)
+    return eval(last, names)  # noqa: S307
+
+
 def view(found):
     """Values of a track with NaN for null."""
     return np.array([np.nan if v is None else v for v in found.values])
@@ -65,7 +76,7 @@ def view(found):
 def test_rows_of_a_result_are_tracks_and_overlays(shelf):
     recording = shelf.recording("rec")
     save(shelf, dataset(recording))
-    results = from_results.results_of(shelf, "rec")
+    results = results_of(shelf, "rec")
     assert list(results) == ["rec~explain~hurry"]
     infos = {i.name: i for i in tracks.listed(recording, results) if "hurry" in i.name}
     assert set(infos) == {"hurry: lead", "hurry: hit", "hurry: count"}
@@ -83,7 +94,9 @@ def test_rows_of_a_result_are_tracks_and_overlays(shelf):
         q = recording.episode(k)["q"].values
         (found,) = tracks.values(shelf, "rec", k, ["hurry: lead"])
         np.testing.assert_array_equal(view(found), q[:, 2] - q[:, 0])
-        assert found.python == "Result.load('rec/explain/hurry').data['lead']"
+        np.testing.assert_array_equal(
+            run(found.python)[recording.rows(["q"])["episode"] == k], q[:, 2] - q[:, 0]
+        )
 
 
 def shuffled(recording, some=None):
@@ -100,9 +113,7 @@ def test_rows_stand_in_any_order_and_some_may_lack(shelf):
     for k in range(3):
         q = recording.episode(k)["q"].values
         found = view(tracks.values(shelf, "rec", k, ["hurry: lead"])[0])
-        weights = overlays.overlay(
-            recording, k, "hurry: weight", from_results.results_of(shelf, "rec")
-        )
+        weights = overlays.overlay(recording, k, "hurry: weight", results_of(shelf, "rec"))
         for t in range(len(q)):
             if (k, t) in rows:
                 assert found[t] == q[t, 2] - q[t, 0]
@@ -116,9 +127,7 @@ def test_rows_stand_in_any_order_and_some_may_lack(shelf):
                 assert np.isnan(found[t])
                 assert np.isnan(weights.values[t]).all()
                 assert (weights.identity[t] == -1).all()
-    table = step_table.all_steps(
-        recording, "hurry: lead", "value", from_results.results_of(shelf, "rec")
-    )
+    table = step_table.all_steps(recording, "hurry: lead", "value", results_of(shelf, "rec"))
     known = ~np.isnan(table["x"])
     assert {*zip(table["episode"][known], table["step"][known], strict=True)} == rows
 
@@ -127,9 +136,9 @@ def test_rows_taken_for_steps_are_noticed(shelf):
     """The mistake: row i of the result for step i of the recording."""
     recording = shelf.recording("rec")
     save(shelf, dataset(recording, shuffled(recording)))
-    results = from_results.results_of(shelf, "rec")
+    results = results_of(shelf, "rec")
     right = step_table.all_steps(recording, "hurry: lead", "value", results)["x"]
-    by_row = results["rec~explain~hurry"].data["lead"].values
+    by_row = results["rec~explain~hurry"].load().data["lead"].values
     assert (right != by_row).sum() > 10
     q = recording.rows(["q"])["q"]
     np.testing.assert_array_equal(right, q[:, 2] - q[:, 0])
@@ -151,9 +160,7 @@ def test_two_results_of_one_method_are_told_apart(shelf):
     save(shelf, data)
     save(shelf, data.assign(lead=data["lead"] + 100), "second")
     save(shelf, data, "third", "calm")
-    names = {
-        i.name for i in tracks.listed(shelf.recording("rec"), from_results.results_of(shelf, "rec"))
-    }
+    names = {i.name for i in tracks.listed(shelf.recording("rec"), results_of(shelf, "rec"))}
     one, two = "hurry (rec~explain~hurry): lead", "hurry (second): lead"
     assert {one, two, "calm: lead"} <= names
     assert "hurry: lead" not in names
@@ -181,7 +188,62 @@ def test_a_damaged_result_takes_no_page_down(shelf):
     for file in (chunk, *chunk.rglob("*")):
         if file.is_file():
             file.write_bytes(b"damaged")
-    assert from_results.results_of(shelf, "rec") == {}
+    known = tracks.values(shelf, "rec", 0, ["reward"])
+    assert known[0].values == shelf.recording("rec").episode(0)["reward"].values.tolist()
+    with pytest.raises(BadFile, match="changed or damaged"):
+        tracks.values(shelf, "rec", 0, ["hurry: lead"])
+    (shelf.folder / "rec/explain/hurry/data.zarr/zarr.json").write_text("{")
+    (shelf.folder / "rec/explain/hurry/result.json").touch()
+    assert results_of(shelf, "rec") == {}
+
+
+def test_only_the_result_that_is_asked_for_is_read(shelf, monkeypatch):
+    data, loaded = dataset(shelf.recording("rec")), []
+    save(shelf, data)
+    save(shelf, data, "second", "calm")
+    load = Result.load
+    monkeypatch.setattr(
+        Result, "load", lambda folder: (loaded.append(folder.name), load(folder))[1]
+    )
+    names = [track.name for track in describe(shelf, "rec").tracks]
+    assert {"hurry: lead", "calm: lead"} <= {*names}
+    assert loaded == []
+    tracks.values(shelf, "rec", 0, ["calm: lead"])
+    step_table.table(shelf, "rec", "calm: lead", "calm: count")
+    overlays.values(shelf, "rec", 0, "calm: weight")
+    assert loaded == ["second"]
+
+
+def test_the_lines_of_tables_and_overlays_run(shelf):
+    save(shelf, dataset(shelf.recording("rec")))
+    table = step_table.table(shelf, "rec", "hurry: lead", "value")
+    given = step_table.open_bytes(shelf, "rec", "hurry: lead", "value")[1](0, 4 * table.steps)
+    np.testing.assert_array_equal(run(table.python)["x"], np.frombuffer(given, "f4"))
+    plain = step_table.table(shelf, "rec", "reward", "value").python
+    assert "Result" not in plain
+    assert len(run(plain)["y"]) == table.steps
+    frame = overlays.values(shelf, "rec", 0, "hurry: frame")
+    assert run(frame.python).shape == (table.steps, 2, 3, 4)
+
+
+def test_an_old_layout_of_a_result_reads_no_newer_bytes(shelf):
+    data = dataset(shelf.recording("rec"))
+    save(shelf, data)
+    tables = [step_table.table(shelf, "rec", "hurry: lead", "value").arrays[0].url,
+              overlays.values(shelf, "rec", 0, "hurry: frame").values.url]  # fmt: skip
+    versions = [url.rpartition("v=")[2] for url in tables]
+
+    def both(table, heat):
+        step_table.open_bytes(shelf, "rec", "hurry: lead", "value", table)
+        overlays.open_bytes(shelf, "rec", 0, "hurry: frame", heat)
+
+    both(*versions)
+    shutil.rmtree(shelf.folder / "rec" / "explain")
+    save(shelf, data.isel(y=slice(2)))
+    for asked in ((versions[0], ""), ("", versions[1])):
+        with pytest.raises(Changed, match="load the page again"):
+            both(*asked)
+    both("", "")
 
 
 @pytest.mark.parametrize("change", ["no coordinates", "floats", "along another axis"])

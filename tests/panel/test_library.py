@@ -14,6 +14,7 @@ from policyscope.panel.shelf.describe import describe
 from policyscope.panel.shelf.library import listing
 from policyscope.panel.shelf.scan import name_of, scan
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views.listed_results import results_of
 from policyscope.recordings.store import shard_folder
 
 
@@ -38,6 +39,8 @@ def test_recordings_and_results_with_what_they_are(shelf, recording):
     assert [o.value for o in rec.outcomes] == [wilson(k, 3).mean for k in held]
     result = library.results[0]
     assert (result.id, result.recording, result.method) == ("rec~explain~dummy", "rec", "dummy")
+    assert result.recording_path == "rec"
+    assert library.whole
     assert (result.checks, result.failed) == (2, 1)
     assert library.methods == ["attention", "traces"]
     assert (library.folder, lines["more~one"].path) == ("runs", "more/one")
@@ -90,6 +93,70 @@ def test_links_and_hidden_folders_are_not_followed(served, tmp_path):
     shutil.copytree(served / "rec", served / "node_modules" / "rec")
     (served / "loop").symlink_to(served)
     assert [line.id for line in listing(Shelf(served)).recordings] == ["rec"]
+
+
+@pytest.mark.parametrize(
+    "part", ["agent/agent.json", "shards/00000", "shards/00000/arrays.zarr/obs", "episodes.parquet",
+             "shards/00000/arrays.zarr/obs/c.0.0.0"]
+)  # fmt: skip
+def test_links_inside_a_recording_that_lead_out_are_refused(served, tmp_path, part):
+    outside, place = tmp_path / "outside", served / "rec" / part
+    shutil.move(place, outside)
+    place.symlink_to(outside)
+    shelf = Shelf(served)
+    with pytest.raises(BadFile, match="a link that leads out of the served folder"):
+        shelf.recording("rec")
+    if part in ("agent/agent.json", "episodes.parquet"):  # parts of it that the library reads
+        assert "leads out" in by_id(listing(shelf).recordings)["rec"].problem
+    inside = served / ".kept"
+    shutil.move(outside, inside)
+    place.unlink()
+    place.symlink_to(inside)
+    assert len(Shelf(served).recording("rec")) == 3
+
+
+def test_links_through_a_link_are_looked_through(served, tmp_path):
+    shard, inside = served / "rec/shards/00000", served / ".kept"
+    shutil.move(shard, inside)
+    shard.symlink_to(inside)
+    shutil.move(inside / "shard.json", tmp_path / "shard.json")
+    (inside / "shard.json").symlink_to(tmp_path / "shard.json")
+    with pytest.raises(BadFile, match="leads out"):
+        Shelf(served).recording("rec")
+
+
+def test_links_inside_a_result_that_lead_out_are_refused(served, tmp_path):
+    data = served / "rec/explain/dummy/data.zarr"
+    shutil.move(data, tmp_path / "data")
+    data.symlink_to(tmp_path / "data")
+    shelf = Shelf(served)
+    with pytest.raises(BadFile, match="leads out"):
+        shelf.result("rec~explain~dummy")
+    assert results_of(shelf, "rec") == {}
+
+
+def test_a_served_folder_that_is_a_link_itself_is_followed(served, tmp_path):
+    (tmp_path / "short").symlink_to(served)
+    assert len(Shelf(tmp_path / "short").recording("rec")) == 3
+
+
+def test_more_folders_than_are_looked_at_are_told(served, monkeypatch):
+    monkeypatch.setattr("policyscope.panel.shelf.scan.MOST_FOLDERS", 2)
+    assert not listing(Shelf(served)).whole
+
+
+def test_results_stay_open_by_their_bytes(served, save_result, monkeypatch):
+    save_result(served / "other")
+    shelf = Shelf(served)
+    first = shelf.result("other")
+    assert shelf.result("rec~explain~dummy").data.nbytes == first.data.nbytes == 32
+    assert shelf.result("other") is first
+    monkeypatch.setattr("policyscope.panel.shelf.shelf.MOST_OPEN", {"recording": 8, "result": 63})
+    shelf = Shelf(served)
+    first = shelf.result("other")
+    assert shelf.result("other") is first  # one stays, however large
+    shelf.result("rec~explain~dummy")
+    assert shelf.result("other") is not first
 
 
 def test_parts_of_a_recording_are_no_recordings_of_their_own(served, save_result):

@@ -59,6 +59,7 @@ def test_nothing_changed_is_the_recorded_step(shelf, worlds, recording):
             )
             assert found.outputs == found.recorded_outputs
             assert found.action == found.recorded_action == [row["action"]]
+            assert found.recorded_best == found.action
             np.testing.assert_array_equal(np.float32(found.observation), row["obs"])
             assert found.observation == found.recorded_observation
             [overlay] = found.overlays
@@ -120,7 +121,7 @@ def test_the_python_lines_do_the_same(shelf, worlds, recorded, monkeypatch, aske
                             strict=False):  # fmt: skip
         assert eval(line, names) == (target.recorded, target.value)  # noqa: S307
     assert len(found.targets) == len(asked.targets)
-    assert str(recorded.parent) not in found.python
+    assert str(recorded.parent) in found.python  # as it was typed
 
 
 def test_targets(shelf, worlds):
@@ -196,7 +197,7 @@ def test_several_browsers_ask_at_once(shelf, worlds):
 
 
 def test_a_world_that_is_pushed_out_while_others_wait_is_no_deadlock(shelf, recording):
-    worlds = Worlds(worlds=1, agents=1, episodes=1)
+    worlds = Worlds(worlds=1, agents=1, course_bytes=1)
     other = Recording(recording.path)
     options = {**other.env.options, "duration": 7}  # another world, the same first steps
     other.env = type(other.env)(other.env.id, options, other.env.versions)

@@ -51,6 +51,20 @@ def test_notes_are_written_changed_and_removed(shelf, folder):
     assert (values["kind"], values["version"], len(values["notes"])) == ("notes", 1, 2)
 
 
+def test_a_link_is_not_followed(shelf, folder, tmp_path):
+    notes.add(shelf, "rec", NoteText(text="secret"))
+    (folder / notes.FILE).rename(tmp_path / "elsewhere.json")
+    (folder / notes.FILE).symlink_to(tmp_path / "elsewhere.json")
+    before = (tmp_path / "elsewhere.json").read_bytes()
+    for what in (
+        lambda: notes.all_notes(shelf, "rec"),
+        lambda: notes.add(shelf, "rec", NoteText(text="more")),
+    ):
+        with pytest.raises(BadFile, match="is a link"):
+            what()
+    assert (tmp_path / "elsewhere.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -47,13 +47,16 @@ def test_parameters_checks_and_the_line_that_makes_it(client):
     assert gap == {"name": "gap", "value": 2e-7, "sense": "at most", "bound": 1e-6, "n": 4,
                    "passed": True}  # fmt: skip
     assert (share["value"], share["passed"]) == (None, False)
-    assert (detail["checks"], detail["failed"], detail["figure"]) == (2, 1, False)
+    assert (detail["checks"], detail["failed"], detail["figure"]) == (2, 1, True)
 
 
-def test_a_method_without_a_figure_says_so(client):
-    answer = client.get(DUMMY + "/figure")
-    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_name")
-    assert "unknown figure 'dummy'" in answer.json()["message"]
+def test_a_method_without_a_figure_gets_a_plain_one(client):
+    for theme in ("light", "dark"):
+        answer = client.get(DUMMY + "/figure", params={"theme": theme})
+        assert answer.status_code == 200
+        (drawn,) = answer.json()["data"]
+        assert drawn["type"] == "heatmap"
+        assert answer.json()["layout"]["yaxis"]["title"]["text"] == "step"
 
 
 def test_a_figure_is_plotlys_json(client, with_figure):

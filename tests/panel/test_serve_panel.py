@@ -110,14 +110,15 @@ def test_nothing_is_told_of_the_server_software(recorded):
         connection.close()
 
 
-def test_jobs_end_with_the_server(recorded):
+def test_jobs_and_worlds_end_with_the_server(recorded):
     app = application(recorded)
     closed = []
-    close = app.state.jobs.close
-    app.state.jobs.close = lambda: (closed.append(True), close())
+    for part in (app.state.jobs, app.state.worlds):
+        close = part.close
+        part.close = lambda part=part, close=close: (closed.append(part), close())
     with served(app):
         assert closed == []
-    assert closed
+    assert closed == [app.state.jobs, app.state.worlds]
 
 
 def test_a_taken_port_is_told():

@@ -101,7 +101,8 @@ def test_a_table_is_computed_once(shelf, monkeypatch):
 def test_the_address_holds_both_names(shelf):
     table = step_table.table(shelf, "rec", "q[FASTER]-q[SLOWER]", "ego speed")
     address = "/api/recordings/rec/steps/arrays?x=q%5BFASTER%5D-q%5BSLOWER%5D&y=ego%20speed"
-    assert {array.url for array in table.arrays} == {address}
+    (url,) = {array.url for array in table.arrays}
+    assert url.partition("&v=")[0] == address
 
 
 def test_unknown_names(shelf):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from policyscope.panel.shelf.entity_columns import Entities
-from policyscope.panel.shelf.thumbnails import POINTS, ego_path
+from policyscope.panel.shelf.thumbnails import POINTS, ego_path, png, smaller
 
 
 def test_path_of_the_ego_in_the_bounds_of_the_scene(client, recording):
@@ -43,8 +43,23 @@ def test_last_frame_of_an_image_agent(client, served):
     assert got["path"] is None
 
 
-@pytest.mark.parametrize("rec", ["frames"])
-def test_without_pillow_there_is_no_picture(client, rec, monkeypatch):
+def test_pictures_need_no_library_for_pictures(client, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    got = client.get(f"/api/recordings/{rec}/episodes/0/thumbnail")
-    assert got.json() == {"path": None, "bounds": None, "image": None}
+    got = client.get("/api/recordings/frames/episodes/0/thumbnail").json()
+    assert got["image"].startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "made"),
+    [(128, 128, (128, 128)), (129, 64, (64, 32)), (300, 257, (100, 85)), (1, 600, (1, 600))],
+)
+def test_large_pictures_become_small_ones_of_the_same_colours(height, width, made):
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[:, : width // 2] = (200, 100, 50)
+    small = smaller(frame)
+    assert small.shape == (*made, 3)
+    assert small[0, 0].tolist() == [200, 100, 50]
+    assert small[0, -1].tolist() == [0, 0, 0]
+    picture = Image.open(io.BytesIO(png(small)))
+    assert picture.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(picture), small)

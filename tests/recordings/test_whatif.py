@@ -18,6 +18,7 @@ from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
+from policyscope.recordings.replay import Course
 from policyscope.recordings.whatif import ask, sites_of_targets
 from policyscope.recordings.worlds import NEAR, Newest, World, Worlds
 
@@ -51,6 +52,16 @@ def cartpole(tmp_path, recurrent: bool) -> Recording:
     network = ("remembering", {}) if recurrent else ("mlp", arguments)
     agent = Agent(net, network, "categorical", space, "sample", env=spec)
     return record(agent, None, 4, 0, None, tmp_path / "rec")
+
+
+def test_the_recorded_most_likely_action_is_told_beside_a_drawn_one(tmp_path):
+    recording = cartpole(tmp_path, False)
+    data = recording.episode(0)
+    drawn = data["action"].values != data["logits"].values.argmax(-1)
+    step = int(np.flatnonzero(drawn)[0])
+    found = ask(recording, 0, step)
+    assert found.recorded_best == data["logits"].values[step].argmax() != found.recorded.action
+    assert found.recorded_best == found.changed.action
 
 
 def fresh(recording: Recording, episode: int, step: int, edits):
@@ -296,6 +307,39 @@ def test_the_newest_are_kept():
     assert kept.get("a") == 1
     assert kept.put("c", 3) == [2]
     assert (kept.get("a"), kept.get("b"), kept.get("c")) == (1, None, 3)
+
+
+def test_the_newest_are_kept_by_their_weight():
+    kept = Newest(10)
+    assert kept.put("a", 1, 4) == kept.put("b", 2, 6) == []
+    assert kept.put("a", 3, 5) == [2]
+    assert kept.put("c", 4, 50) == [3]  # the newest stays, however heavy
+    assert kept.put("d", 5, 1) == [4]
+
+
+def test_an_episode_is_kept_without_its_sites(recording):
+    course = Worlds().course(recording, 3)
+    data = recording.episode(3)
+    assert "q" in course.columns
+    assert not [name for name in course.columns if name.startswith("sites/")]
+    assert course.bytes == sum(data[name].nbytes for name in course.columns)
+    for name in recording.sites:
+        for step in (0, len(course) - 1):
+            np.testing.assert_array_equal(course.site(name, step), data[f"sites/{name}"][step])
+
+
+def test_sites_are_read_when_they_are_asked_for(recording, monkeypatch):
+    asked = []
+    read = Course.site
+    monkeypatch.setattr(Course, "site", lambda *a: (asked.append(a[1]), read(*a))[1])
+    found = ask(recording, 0, 2)
+    *_, name = recording.sites
+    assert name not in asked  # the type checks of the tests look at the first
+    np.testing.assert_array_equal(
+        found.recorded.sites[name], recording.episode(0)[f"sites/{name}"][2]
+    )
+    assert asked.count(name) == 1
+    assert list(found.recorded.sites) == list(recording.sites)
 
 
 def test_other_environments_push_out_the_oldest(recording, tmp_path):

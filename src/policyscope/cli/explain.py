@@ -53,6 +53,9 @@ def main(argv: Sequence[str]) -> int:
     """Run ``policyscope explain``."""
     args = parse(Args, argv, "explain", EXAMPLES)
     entry("method", args.method)
+    if args.method not in _METHODS:
+        told = f"method '{args.method}' has no command line; call it from Python"
+        raise PolicyscopeError(f"{told}, or take {' or '.join(sorted(_METHODS))}")
     _check_flags(args)
     out = args.out or Path(args.recording) / "explain" / args.method
     if out.exists() and not (out / "result.json").is_file():

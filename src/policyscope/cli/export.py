@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from policyscope.cli.flags import parse
+from policyscope.cli.plugins import Plugins, import_plugins
 
 if TYPE_CHECKING:
     from policyscope.panel.export import Written
@@ -20,7 +21,7 @@ It needs no server and no network and opens from disk. Live changes, jobs and re
 examples:
   policyscope export runs/rec
   policyscope export runs/rec 3 --out page.html
-  policyscope export runs/rec --site attention_layer.value_all
+  policyscope export runs/rec --site attention_layer.value_all --track 'q[FASTER]-q[SLOWER]'
 """
 
 
@@ -31,11 +32,15 @@ class Args:
     recording: Annotated[Path, tyro.conf.Positional]
     """Folder of a recording."""
     episode: Annotated[int | None, tyro.conf.Positional] = None
-    """One episode; default is the first 100."""
+    """One episode; default is the first 100, or as many of them as a page can hold."""
     out: Path | None = None
     """HTML file to write; default is beside the recording: RECORDING.html."""
     site: tuple[str, ...] = ()
     """Sites to hold however large they are; of the others as many as keep the page small."""
+    track: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Target to show over time, e.g. q[FASTER]-q[SLOWER]; may be given several times."""
+    plugin: Plugins = ()
+    """Modules to import first, e.g. to register tracks or overlays of your own."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,9 +50,10 @@ def main(argv: Sequence[str]) -> int:
 
     from policyscope.panel.export import export_page
 
+    import_plugins(args.plugin)
     out = args.out or _beside(args.recording, args.episode)
     episodes = None if args.episode is None else [args.episode]
-    page = export_page(args.recording, out, episodes, args.site)
+    page = export_page(args.recording, out, episodes, args.site, args.track)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"wrote {page.path}: {_episodes_text(page)}, {page.bytes / 1e6:.2f} MB")
     for line in page.left_out:

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from policyscope.cli.flags import parse
+from policyscope.cli.plugins import Plugins, import_plugins
 from policyscope.core.errors import BadFile, PolicyscopeError
 
 EXAMPLES = """Show recordings and results of a folder in the browser, and change what an agent sees.
@@ -39,7 +40,7 @@ class Args:
     """Names by which browsers reach it, where they are not the host."""
     open: bool = False
     """Open it in the browser."""
-    plugin: tuple[str, ...] = ()
+    plugin: Plugins = ()
     """Modules to import first, e.g. to register methods, tracks or overlays of your own."""
 
 
@@ -51,8 +52,7 @@ def main(argv: Sequence[str]) -> int:
 
     names = (*args.name, *names_of(args.host))
     with take_port(args.host, args.port) as listener:
-        for plugin in args.plugin:
-            _import(plugin)
+        import_plugins(args.plugin)
         from secrets import token_urlsafe
 
         from policyscope.panel.application import application
@@ -82,19 +82,3 @@ def _check(args: Args) -> None:
         raise BadFile(args.folder, "no such folder", "check the path")
     if not args.folder.is_dir():
         raise BadFile(args.folder, "is a file", "give the folder that it lies in")
-
-
-def _import(name: str) -> None:
-    """Import a module from the working folder or from where packages lie."""
-    from importlib import import_module
-
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        import_module(name)
-    except ModuleNotFoundError as error:
-        told = f"no module named {error.name}"
-        raise PolicyscopeError(f"--plugin {name} cannot be imported: {told}") from None
-    except Exception as error:
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise PolicyscopeError(f"--plugin {name} cannot be imported: {told}") from error

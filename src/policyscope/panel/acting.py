@@ -6,8 +6,9 @@ from policyscope.panel import notes
 from policyscope.panel.contract.live import LiveAnswer, LiveRequest
 from policyscope.panel.contract.work import Job, JobRequest, Note, NoteText
 from policyscope.panel.jobs.jobs import Jobs
-from policyscope.panel.live import Worlds, ask, prepare
+from policyscope.panel.live import ask, prepare
 from policyscope.panel.reading import shelf_of
+from policyscope.recordings.worlds import Worlds
 
 router = APIRouter(prefix="/api", tags=["acting"])
 

@@ -9,8 +9,8 @@ from policyscope.panel import acting, pages, reading
 from policyscope.panel.failures import answer_failures
 from policyscope.panel.guard import Guard
 from policyscope.panel.jobs.jobs import Jobs
-from policyscope.panel.live import Worlds
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.recordings.worlds import Worlds
 
 
 def application(folder: Path, hosts: tuple[str, ...] = (), token: str | None = None) -> FastAPI:

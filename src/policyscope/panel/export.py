@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import atomic_file
@@ -47,18 +48,22 @@ def export_page(
     path: str | Path,
     episodes: Sequence[int] | None = None,
     sites: Sequence[str] = (),
+    tracks: Sequence[str] = (),
 ) -> Written:
     """Write the page of a recording: the panel's own, with the server's answers in it.
 
     Args:
         recording: folder of a recording.
         path: HTML file to write.
-        episodes: numbers of the episodes to show; default is the first 100.
+        episodes: numbers of the episodes to show; default is the first 100, or as many of them as
+            a page can hold.
         sites: sites whose numbers it holds however large they are.
+        tracks: targets to show over time beside the recording's own tracks.
 
     Raises:
         UnknownName: no such site was recorded.
-        PolicyscopeError: no such episode, or the page is not built.
+        PolicyscopeError: no such episode, one too large for a page, a track that is no target, or
+            the page is not built.
         BadFile: no recording, or the file cannot be written.
 
     Cost: about 0.1 s and 40 kB of page for each highway episode.
@@ -78,7 +83,9 @@ def export_page(
     app = application(folder)
     rec = app.state.shelf.id_of(folder)
     with in_process(app) as ask:
-        held = hold(ask, rec, shown, sites)
+        held = hold(ask, rec, shown, sites, tracks)
+    if folder.is_absolute():
+        held.values = _named(held.values, str(folder.parent).rstrip("/") + "/")
     start = f"#/recordings/{part(rec)}" + (f"/episodes/{shown[0]}" if shown else "")
     text = render_page(held, start).encode()
     try:
@@ -88,7 +95,26 @@ def export_page(
     except OSError as error:
         cause = error.strerror or "the system refuses"
         raise BadFile(path, f"cannot be written: {cause}", "choose another --out") from None
-    return Written(path, len(text), len(shown), len(there), held.left_out)
+    return Written(path, len(text), len(held.episodes), len(there), held.left_out)
+
+
+def _named(values: Any, above: str) -> Any:
+    """Answers whose lines to copy name the recording, not where it lies on this machine.
+
+    Args:
+        values: JSON values.
+        above: the folder above the recording, with its last slash.
+    """
+    if isinstance(values, list):
+        return [_named(value, above) for value in values]
+    if not isinstance(values, dict):
+        return values
+    return {
+        key: value.replace(above, "")
+        if key in ("python", "command") and isinstance(value, str)
+        else _named(value, above)
+        for key, value in values.items()
+    }
 
 
 def render_page(held: Held, start: str) -> str:

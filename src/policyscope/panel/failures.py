@@ -21,7 +21,14 @@ from policyscope.panel.contract.messages import Problem
 
 LOG = logging.getLogger("policyscope.panel")
 LONGEST = 1000
+
+
+class Changed(PolicyscopeError):
+    """What was asked for was written anew since the page learned of it."""
+
+
 _KINDS: list[tuple[type[PolicyscopeError], int, str]] = [
+    (Changed, 409, "changed"),
     (UnknownName, 404, "unknown_name"),
     (BadFile, 409, "bad_file"),
     (MissingPart, 501, "missing_part"),

@@ -17,6 +17,7 @@ from policyscope.panel.contract.live import (
     LiveTarget,
     SceneChange,
 )
+from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views.built_in import patterns
 from policyscope.recordings import whatif
@@ -24,13 +25,11 @@ from policyscope.recordings.read import Recording
 from policyscope.recordings.whatif import Answer, sites_of_targets
 from policyscope.recordings.worlds import Worlds, key
 
-__all__ = ["Worlds", "answer", "ask", "prepare"]
-
 
 def ask(shelf: Shelf, worlds: Worlds, question: LiveRequest) -> LiveAnswer:
     """Answer a question about a recording on the shelf; see ``answer``."""
     recording = shelf.recording(question.recording)
-    return answer(recording, shelf.path(recording.path), worlds, question)
+    return answer(recording, shelf.typed(recording.path), worlds, question)
 
 
 def prepare(shelf: Shelf, worlds: Worlds, question: LiveRequest) -> None:
@@ -49,7 +48,7 @@ def answer(recording: Recording, path: str, worlds: Worlds, question: LiveReques
 
     Args:
         recording: an open recording.
-        path: of its folder, as it is shown.
+        path: of its folder, as a user would type it.
         worlds: kept from one question to the next.
         question: what to change and what to tell.
 
@@ -71,6 +70,7 @@ def answer(recording: Recording, path: str, worlds: Worlds, question: LiveReques
     return LiveAnswer(
         action=_flat(after.action),
         recorded_action=_flat(before.action),
+        recorded_best=_flat(found.recorded_best),
         outputs={name: _flat(value) for name, value in after.outputs.items()},
         recorded_outputs={name: _flat(value) for name, value in before.outputs.items()},
         observation=[] if image else _short(after.observation),
@@ -88,10 +88,9 @@ def python(recording: Recording, path: str, question: LiveRequest) -> str:
 
     Args:
         recording: an open recording.
-        path: of its folder, as it is shown.
+        path: of its folder, as a user would type it.
         question: what was asked.
     """
-    partial = "" if recording.finished else ", partial=True"
     edits = [_edit(change) for change in question.scene]
     scene = ", ".join(f"SceneEdit({e.kind!r}, {e.identity!r}, {e.values!r})" for e in edits)
     numbers = {tuple(change.index): change.value for change in question.observation}
@@ -104,17 +103,16 @@ def python(recording: Recording, path: str, question: LiveRequest) -> str:
         *([f"observation={numbers!r}"] if numbers else []),
         *([f"sites={sites!r}"] if sites else []),
     ]
-    lines = [
+    imports = [
         *(["from policyscope.envs.scene import SceneEdit"] if scene else []),
-        "from policyscope.recordings.read import open_recording",
         "from policyscope.recordings.whatif import ask",
-        "",
-        f"recording = open_recording({path!r}{partial})",
+    ]
+    asked = [
         f"answer = ask({', '.join(given)})",
         "answer.changed.outputs, answer.changed.action",
         *(f"answer.target({text!r})" for text in question.targets),
     ]
-    return "\n".join(lines)
+    return opened(recording, path, asked, imports)
 
 
 def _edit(change: SceneChange) -> SceneEdit:

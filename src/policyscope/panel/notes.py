@@ -55,6 +55,8 @@ def read_notes(folder: Path) -> list[Note]:
         BadFile: the file is damaged or of another version.
     """
     path = folder / FILE
+    if path.is_symlink():
+        raise BadFile(path, "is a link, which is not followed", "put the file itself there")
     if not path.exists():
         return []
     values = check_schema(read_json(path), KIND, VERSION, path)

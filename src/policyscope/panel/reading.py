@@ -17,6 +17,7 @@ from policyscope.panel.views import overlays, step_table, tracks
 router = APIRouter(prefix="/api", tags=["reading"])
 Episode = Annotated[int, Path(ge=0)]
 Name = Annotated[str, Query(max_length=200)]
+Version = Annotated[str, Query(max_length=64)]
 Names = Annotated[list[str], Query(max_length=64)]
 
 
@@ -50,9 +51,9 @@ def get_episode(rec: str, k: Episode, request: Request) -> EpisodeDetail:
 
 
 @router.get("/recordings/{rec}/episodes/{k}/arrays", response_class=Response)
-def get_arrays(rec: str, k: Episode, request: Request) -> Response:
-    """Bytes of the episode's arrays; takes a ``Range``."""
-    size, read = episode_file.open_bytes(shelf_of(request), rec, k)
+def get_arrays(rec: str, k: Episode, request: Request, v: Version = "") -> Response:
+    """Bytes of the episode's arrays; takes a ``Range``, and 409 "changed" for an old ``v``."""
+    size, read = episode_file.open_bytes(shelf_of(request), rec, k, v)
     return byte_range(request, size, read)
 
 
@@ -69,9 +70,11 @@ def get_tracks(rec: str, k: Episode, name: Names, request: Request) -> list[Trac
 
 
 @router.get("/recordings/{rec}/episodes/{k}/overlays/{name:path}/arrays", response_class=Response)
-def get_overlay_arrays(rec: str, k: Episode, name: str, request: Request) -> Response:
-    """Bytes of an overlay's arrays; takes a ``Range``."""
-    size, read = overlays.open_bytes(shelf_of(request), rec, k, name)
+def get_overlay_arrays(
+    rec: str, k: Episode, name: str, request: Request, v: Version = ""
+) -> Response:
+    """Bytes of an overlay's arrays; takes a ``Range``, and 409 "changed" for an old ``v``."""
+    size, read = overlays.open_bytes(shelf_of(request), rec, k, name, v)
     return byte_range(request, size, read)
 
 
@@ -88,9 +91,9 @@ def get_steps(rec: str, x: Name, y: Name, request: Request) -> StepTable:
 
 
 @router.get("/recordings/{rec}/steps/arrays", response_class=Response)
-def get_step_arrays(rec: str, x: Name, y: Name, request: Request) -> Response:
-    """Bytes of the two tracks; takes a ``Range``."""
-    size, read = step_table.open_bytes(shelf_of(request), rec, x, y)
+def get_step_arrays(rec: str, x: Name, y: Name, request: Request, v: Version = "") -> Response:
+    """Bytes of the two tracks; takes a ``Range``, and 409 "changed" for an old ``v``."""
+    size, read = step_table.open_bytes(shelf_of(request), rec, x, y, v)
     return byte_range(request, size, read)
 
 

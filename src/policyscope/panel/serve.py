@@ -1,6 +1,7 @@
-"""Runs the panel's server: on a port taken before anything else, until Ctrl-C."""
+"""Runs the panel's server: on a port taken before anything else, until it is told to end."""
 
 import ipaddress
+import signal
 import socket
 import threading
 import time
@@ -15,6 +16,8 @@ from policyscope.core.errors import PolicyscopeError
 LOOPBACK = "127.0.0.1"
 _ANY = ("0.0.0.0", "::")
 _STARTS_WITHIN = 20.0
+#: Ways of telling a process to end, beside Ctrl-C; Windows has no hangup.
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -93,7 +96,7 @@ def address_of(listener: socket.socket, name: str, token: str | None = None) -> 
 
 
 def run(app: FastAPI, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
-    """Serve until Ctrl-C, then end the jobs.
+    """Serve until Ctrl-C, SIGTERM or SIGHUP, then end the jobs and free the worlds.
 
     Args:
         app: what is served.
@@ -103,12 +106,12 @@ def run(app: FastAPI, listener: socket.socket, ready: Callable[[], None] | None 
     server = _server(app)
     if ready is not None:
         threading.Thread(target=_when_started, args=(server, ready), daemon=True).start()
-    try:
-        with suppress(KeyboardInterrupt):  # uvicorn gives it back once it has ended well
-            server.run(sockets=[listener])
-    finally:
-        listener.close()
-        app.state.jobs.close()
+    with _ended_by_signals(server):
+        try:
+            with suppress(KeyboardInterrupt):  # uvicorn gives it back once it has ended well
+                server.run(sockets=[listener])
+        finally:
+            _close(app, listener)
 
 
 @contextmanager
@@ -136,8 +139,37 @@ def served(app: FastAPI, listener: socket.socket | None = None) -> Iterator[str]
     finally:
         server.should_exit = True
         thread.join(10)
-        listener.close()
-        app.state.jobs.close()
+        _close(app, listener)
+
+
+def _close(app: FastAPI, listener: socket.socket) -> None:
+    listener.close()
+    app.state.jobs.close()
+    app.state.worlds.close()
+
+
+@contextmanager
+def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """End the server at a signal that would end the process, so that what it began ends too.
+
+    uvicorn raises SIGTERM again once it has ended, and does not know SIGHUP. One that was ignored
+    before, as under ``nohup``, stays ignored.
+    """
+
+    def end(number: int, frame: object) -> None:
+        server.should_exit = True
+
+    before = {n: signal.getsignal(n) for n in _ENDING}
+    mine = [n for n in _ENDING if before[n] is not signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        mine = []  # only the main thread may handle signals
+    for number in mine:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, before[number] or signal.SIG_DFL)
 
 
 def _server(app: FastAPI) -> uvicorn.Server:

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
+import pandas as pd
 
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.stepper import Lane, Snapshot, Start
 from policyscope.recordings.read import Recording
+from policyscope.recordings.steps import of_episode, rows_of_episode
+
+#: What a replay needs, and what an agent was asked with.
+_NEEDED = ("obs", "action", "reward", "terminated", "truncated")
+_TOLD = ("state_in", "row_identity")
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,24 +23,63 @@ class Course:
     Args:
         recording: where it is from.
         episode: number of the episode.
-        data: the whole episode, as ``Recording.episode`` gives it.
+        columns: (T, ...) each: obs, action, reward, terminated, truncated and the outputs, and,
+            where they were recorded, state_in and row_identity. Sites are not among them.
+        seed: that the episode began from.
     """
 
     recording: Recording
     episode: int
-    data: xr.Dataset
+    columns: dict[str, np.ndarray]
+    seed: int | None
 
     @classmethod
     def read(cls, recording: Recording, episode: int) -> "Course":
-        """Read an episode."""
-        return cls(recording, episode, recording.episode(episode))
+        """Read an episode.
+
+        Args:
+            recording: an open recording.
+            episode: number of the episode.
+
+        Raises:
+            UnknownName: no such episode.
+            BadFile: its shard is torn.
+
+        Cost: reads the chunks of the columns it holds.
+        """
+        steps = of_episode(recording, episode)
+        told = [name for name in _TOLD if name in steps.names]
+        names = dict.fromkeys([*_NEEDED, *recording.outputs, *told])
+        columns = {name: steps.column(name) for name in names}
+        seed = recording.line(episode)["seed"]
+        return cls(recording, episode, columns, None if pd.isna(seed) else int(seed))
 
     def __len__(self) -> int:
-        return self.data.sizes["step"]
+        return len(self.columns["action"])
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of its columns."""
+        return sum(column.nbytes for column in self.columns.values())
 
     def value(self, name: str, step: int) -> Any:
-        """A variable at one step."""
-        return self.data.variables[name].values[step]
+        """A column at one step."""
+        return self.columns[name][step]
+
+    def site(self, name: str, step: int) -> np.ndarray:
+        """A recorded activation at one step.
+
+        Args:
+            name: of the site.
+            step: row of the episode.
+
+        Raises:
+            UnknownName: it was not recorded.
+            BadFile: the shard is torn.
+
+        Cost: reads one chunk.
+        """
+        return rows_of_episode(self.recording, self.episode, step, 1).column(f"sites/{name}")[0]
 
     @property
     def start(self) -> Start:
@@ -44,13 +88,13 @@ class Course:
         Raises:
             PolicyscopeError: not from a seed, so nothing tells how to begin it again.
         """
-        seed = self.data.attrs.get("seed")
-        if seed is None or seed != seed or seed < 0:
+        seed = self.seed
+        if seed is None or seed < 0:
             raise PolicyscopeError(
                 f"episode {self.episode} did not start from a seed, so it cannot be replayed; "
                 "record it from a seed"
             )
-        return Start(seed=int(seed))
+        return Start(seed=seed)
 
 
 class Replay:

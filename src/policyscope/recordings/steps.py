@@ -126,6 +126,23 @@ def of_episode(recording: Recording, k: int) -> Steps:
     return Steps(recording, [(int(line["shard"]), slice(first, first + int(line["steps"])))])
 
 
+def rows_of_episode(recording: Recording, k: int, first: int, count: int) -> Steps:
+    """Some successive steps of one episode.
+
+    Args:
+        recording: an opened recording.
+        k: number of the episode.
+        first: the first of them.
+        count: how many, all within the episode.
+
+    Raises:
+        UnknownName: no such episode.
+    """
+    line = recording.line(k)
+    row = int(line["row"]) + first
+    return Steps(recording, [(int(line["shard"]), slice(row, row + count))])
+
+
 def blocks(recording: Recording, rows: int = BLOCK) -> Iterator[Steps]:
     """All steps in the order of the shards, some shards at a time.
 

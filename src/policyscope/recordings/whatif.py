@@ -1,7 +1,7 @@
 """What would the agent do at a recorded step, if the scene or the observation were changed?"""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from policyscope.agents.agent import Agent
+from policyscope.agents.heads import choose
 from policyscope.agents.memory import tree_map
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
@@ -33,7 +34,7 @@ class Moment:
         observation: as the environment gave it, or as it was changed.
         action: its number, or (D,) where actions are continuous.
         outputs: what the network put out, by name.
-        sites: activations by site.
+        sites: activations by site; recorded ones are read when they are asked for.
         entities: objects of the scene.
         identity: (V,) entity that each row of the observation shows, -1 nobody; empty where rows
             show no entities.
@@ -42,7 +43,7 @@ class Moment:
     observation: np.ndarray
     action: np.ndarray
     outputs: dict[str, np.ndarray]
-    sites: dict[str, np.ndarray]
+    sites: Mapping[str, np.ndarray]
     entities: Entities
     identity: np.ndarray
 
@@ -54,11 +55,14 @@ class Answer:
     Args:
         recorded: the row of the recording; its action is the executed one.
         changed: after the changes; its action is the most likely one, never drawn.
+        recorded_best: the most likely action of the recorded outputs, which a policy that draws,
+            or an action that was forced, need not have executed.
         actions: names of the actions, empty where they are continuous.
     """
 
     recorded: Moment
     changed: Moment
+    recorded_best: np.ndarray
     actions: tuple[str, ...]
 
     def target(self, text: str) -> tuple[float | None, float | None]:
@@ -80,7 +84,7 @@ class Answer:
         return self._value(target, self.recorded), self._value(target, self.changed)
 
     def _value(self, target: Target, moment: Moment) -> float:
-        outputs, sites = _tensors(moment.outputs), _tensors(moment.sites)
+        outputs, sites = _Tensors(moment.outputs), _Tensors(moment.sites)
         taken = torch.as_tensor(self.recorded.action)[None]
         return float(evaluate(target, outputs, sites, self.actions, taken)[0])
 
@@ -145,13 +149,15 @@ def ask(
         with kept.agent(recording) as agent:
             asked = _Asked(agent, recording, _memory(course, step))
             outputs, action, found = asked(obs, names)
+            best, _ = choose(agent.head, dict(_Tensors(before.outputs)), False, None)
             if more := [name for name in names if name not in recording.sites]:
-                before.sites.update(asked(before.observation, more)[2])
+                given = asked(before.observation, more)[2]
+                before = replace(before, sites=_AtStep(course, step, given))
     finally:
         if worlds is None:
             kept.close()
     after = Moment(obs, action, outputs, found, entities, identity)
-    return Answer(before, after, tuple(recording.space.actions))
+    return Answer(before, after, _first(best), tuple(recording.space.actions))
 
 
 def _edited(lane: Lane, scene: Sequence[SceneEdit]) -> tuple[np.ndarray, Entities]:
@@ -212,26 +218,68 @@ def _first(value: torch.Tensor) -> np.ndarray:
 
 
 def _memory(course: Course, step: int) -> Any:
-    return course.value("state_in", step) if "state_in" in course.data else None
+    return course.value("state_in", step) if "state_in" in course.columns else None
 
 
 def _recorded(recording: Recording, course: Course, step: int) -> Moment:
     table = recording.entities(course.episode)
     lines = table[table["step"] == step].drop(columns=["episode", "step"])
     entities = Entities.from_rows(list(lines.itertuples(index=False, name=None)))
-    known = "row_identity" in course.data
+    known = "row_identity" in course.columns
     return Moment(
         np.array(course.value("obs", step)),
         np.asarray(course.value("action", step)),
         {name: np.asarray(course.value(name, step)) for name in recording.outputs},
-        {name: np.asarray(course.value(f"sites/{name}", step)) for name in recording.sites},
+        _AtStep(course, step),
         entities,
         np.asarray(course.value("row_identity", step)) if known else np.empty(0, np.int32),
     )
 
 
-def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    return {name: torch.as_tensor(value)[None] for name, value in arrays.items()}
+class _AtStep(Mapping[str, np.ndarray]):
+    """Activations at a recorded step: those that are given, else the recorded ones."""
+
+    def __init__(
+        self, course: Course, step: int, given: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self._course, self._step = course, step
+        self._read = dict(given or {})
+        self._names = dict.fromkeys([*course.recording.sites, *self._read])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = self._course.site(name, self._step)
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class _Tensors(Mapping[str, torch.Tensor]):
+    """Arrays as tensors of one row, made when they are asked for."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]):
+        self._arrays = arrays
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return torch.as_tensor(self._arrays[name])[None]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 def _set(obs: np.ndarray, changes: Mapping[Index, float]) -> np.ndarray:

@@ -21,36 +21,42 @@ from policyscope.recordings.replay import Course, Replay
 
 #: While replaying to a step, snapshots are kept at this many steps before it and at each multiple.
 NEAR = 16
+MEGABYTE = 2**20
 
 
 class Newest:
     """A dict that forgets what was longest unused; not for several threads.
 
     Args:
-        size: how many entries it holds.
+        size: how much its entries may weigh together; the newest stays however much it weighs.
     """
 
     def __init__(self, size: int):
-        self._size = size
-        self._entries: OrderedDict[Any, Any] = OrderedDict()
+        self._size, self._weight = size, 0
+        self._entries: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
 
     def get(self, name: Any) -> Any:
         """What is kept under a name, or None."""
         if name in self._entries:
             self._entries.move_to_end(name)
-        return self._entries.get(name)
+        return self._entries.get(name, (None, 0))[0]
 
-    def put(self, name: Any, value: Any) -> list[Any]:
+    def put(self, name: Any, value: Any, weight: int = 1) -> list[Any]:
         """Keep a value; what is forgotten for it."""
-        self._entries[name] = value
-        self._entries.move_to_end(name)
-        excess = max(0, len(self._entries) - self._size)
-        return [self._entries.popitem(last=False)[1] for _ in range(excess)]
+        self._weight += weight - self._entries.pop(name, (None, 0))[1]
+        self._entries[name] = value, weight
+        forgotten = []
+        while self._weight > self._size and len(self._entries) > 1:
+            old, lighter = self._entries.popitem(last=False)[1]
+            self._weight -= lighter
+            forgotten.append(old)
+        return forgotten
 
     def clear(self) -> list[Any]:
         """Forget everything; what was kept."""
-        values = list(self._entries.values())
+        values = [value for value, _ in self._entries.values()]
         self._entries.clear()
+        self._weight = 0
         return values
 
     def __len__(self) -> int:
@@ -123,15 +129,19 @@ class Worlds:
         worlds: how many environments are kept.
         snapshots: how many moments of each; one of the intersection takes about 0.1 MB.
         agents: how many agents.
-        episodes: how many episodes.
+        course_bytes: of the episodes, without their sites.
     """
 
     def __init__(
-        self, worlds: int = 4, snapshots: int = 256, agents: int = 4, episodes: int = 4
+        self,
+        worlds: int = 4,
+        snapshots: int = 256,
+        agents: int = 4,
+        course_bytes: int = 128 * MEGABYTE,
     ) -> None:
         self._lock, self._asking = Lock(), Lock()
         self._worlds = Newest(worlds)
-        self._agents, self._courses = Newest(agents), Newest(episodes)
+        self._agents, self._courses = Newest(agents), Newest(course_bytes)
         self._snapshots = snapshots
 
     @contextmanager
@@ -163,21 +173,29 @@ class Worlds:
             yield agent
 
     def course(self, recording: Recording, episode: int) -> Course:
-        """An episode, whole.
+        """An episode without its sites.
 
         Raises:
             PolicyscopeError: there is no such episode.
         """
         name = key(recording), episode
-        return self._kept(self._courses, name, lambda: Course.read(recording, episode))
+        return self._kept(
+            self._courses, name, lambda: Course.read(recording, episode), lambda made: made.bytes
+        )
 
-    def _kept(self, kept: Newest, name: Any, make: Callable[[], Any]) -> Any:
+    def _kept(
+        self,
+        kept: Newest,
+        name: Any,
+        make: Callable[[], Any],
+        weight: Callable[[Any], int] = lambda _: 1,
+    ) -> Any:
         with self._lock:
             found = kept.get(name)
         if found is None:
             found = make()
             with self._lock:
-                kept.put(name, found)
+                kept.put(name, found, weight(found))
         return found
 
     def close(self) -> None:

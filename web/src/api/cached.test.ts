@@ -101,3 +101,24 @@ test("a recording can be forgotten with its episodes, and no other", async () =>
   void api.recording("r2");
   expect(server.asked).toHaveLength(5);
 });
+
+test("bytes of another version: the recording is forgotten and told once", async () => {
+  const server = new Slow();
+  const url = `${REC}%2Fs/episodes/0/arrays?v=1`;
+  server.bytes = () => Promise.reject(new Failure("made anew", "changed", 409));
+  const api = client(server);
+  const told: string[] = [];
+  const end = api.whenChanged((rec) => told.push(rec));
+  void api.recording("r/s");
+  const both = [0, 8].map((from) => api.source.bytes(url, from, from + 8));
+  expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual([
+    "rejected",
+    "rejected",
+  ]);
+  expect(told).toEqual(["r/s"]);
+  void api.recording("r/s");
+  expect(server.asked).toHaveLength(2);
+  end();
+  await expect(api.source.bytes(`${url}2`, 0, 8)).rejects.toMatchObject({ code: "changed" });
+  expect(told).toHaveLength(1);
+});

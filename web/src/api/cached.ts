@@ -1,6 +1,6 @@
 // A source that remembers the last answers, so that going back to an episode is instant.
 
-import type { Source } from "./source";
+import { Failure, type Source } from "./source";
 
 /** How many answers to remember of each kind of resource; what fits no kind is always asked for. */
 const KINDS: [RegExp, number][] = [
@@ -22,8 +22,18 @@ export class Cached implements Source {
   readonly served: boolean;
   private kinds = KINDS.map(() => new Map<string, Entry>());
 
+  /** Addresses whose bytes have changed, each told once. */
+  private told = new Set<string>();
+  private listeners = new Set<(rec: string) => void>();
+
   constructor(private source: Source) {
     this.served = source.served;
+  }
+
+  /** Tell when a recording turns out to have changed; gives a function that ends it. */
+  whenChanged(tell: (rec: string) => void): () => void {
+    this.listeners.add(tell);
+    return () => this.listeners.delete(tell);
   }
 
   json<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -49,12 +59,26 @@ export class Cached implements Source {
     }
   }
 
-  bytes(path: string, from: number, to: number, signal?: AbortSignal): Promise<ArrayBuffer> {
-    return this.source.bytes(path, from, to, signal);
+  async bytes(path: string, from: number, to: number, signal?: AbortSignal): Promise<ArrayBuffer> {
+    try {
+      return await this.source.bytes(path, from, to, signal);
+    } catch (error) {
+      if (error instanceof Failure && error.code === "changed") this.tell(path);
+      throw error;
+    }
   }
 
   send: Source["send"] = (method, path, body, signal) =>
     this.source.send(method, path, body, signal);
+
+  // Once for each address, so that a server that never agrees is not asked on and on.
+  private tell(path: string): void {
+    const rec = /^\/api\/recordings\/([^/?]+)/.exec(path)?.[1];
+    if (rec === undefined || this.told.has(path)) return;
+    this.told.add(path);
+    this.forget(`/api/recordings/${rec}`);
+    for (const listener of this.listeners) listener(decodeURIComponent(rec));
+  }
 
   private ask(path: string, entries: Map<string, Entry>): Entry {
     const stop = new AbortController();

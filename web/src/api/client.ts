@@ -51,6 +51,8 @@ export function client(given: Source) {
     source: source as Source,
     /** Ask anew for a recording, e.g. after a job; for everything by default. */
     forget: (rec?: string) => source.forget(rec === undefined ? "/" : paths.recording(rec)),
+    /** Tell when a recording was made anew while its numbers were read; gives what ends it. */
+    whenChanged: (tell: (rec: string) => void) => source.whenChanged(tell),
     library: (signal?: AbortSignal) => get<Library>(paths.library(), signal),
     recording: (rec: string, signal?: AbortSignal) =>
       get<RecordingDetail>(paths.recording(rec), signal),

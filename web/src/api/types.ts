@@ -161,7 +161,7 @@ export interface paths {
     };
     /**
      * Get Arrays
-     * @description Bytes of the episode's arrays; takes a ``Range``.
+     * @description Bytes of the episode's arrays; takes a ``Range``, and 409 "changed" for an old ``v``.
      */
     get: operations["get_arrays"];
     put?: never;
@@ -201,7 +201,7 @@ export interface paths {
     };
     /**
      * Get Overlay Arrays
-     * @description Bytes of an overlay's arrays; takes a ``Range``.
+     * @description Bytes of an overlay's arrays; takes a ``Range``, and 409 "changed" for an old ``v``.
      */
     get: operations["get_overlay_arrays"];
     put?: never;
@@ -329,7 +329,7 @@ export interface paths {
     };
     /**
      * Get Step Arrays
-     * @description Bytes of the two tracks; takes a ``Range``.
+     * @description Bytes of the two tracks; takes a ``Range``, and 409 "changed" for an old ``v``.
      */
     get: operations["get_step_arrays"];
     put?: never;
@@ -580,6 +580,12 @@ export interface components {
       results: components["schemas"]["ResultLine"][];
       /** Version */
       version: string;
+      /**
+       * Whole
+       * @description False where there are more folders than are looked at, so that some may be missing.
+       * @default true
+       */
+      whole: boolean;
     };
     /**
      * LiveAnswer
@@ -613,9 +619,14 @@ export interface components {
       python: string;
       /**
        * Recorded Action
-       * @description The executed one.
+       * @description The executed one, which may have been drawn or forced.
        */
       recorded_action: number[];
+      /**
+       * Recorded Best
+       * @description The most likely one of the recorded step: what ``action`` compares with.
+       */
+      recorded_best: number[];
       /** Recorded Observation */
       recorded_observation: unknown[];
       /** Recorded Outputs */
@@ -814,7 +825,7 @@ export interface components {
     Problem: {
       /**
        * Code
-       * @description Stable word for programs: unknown_name, bad_request, bad_range, bad_file, forbidden, ...
+       * @description Stable word for programs: unknown_name, bad_request, bad_range, bad_file, changed, ...
        */
       code: string;
       /**
@@ -872,6 +883,11 @@ export interface components {
        * @description Whether the observation is an image, (height, width, 3) uint8.
        */
       frames: boolean;
+      /**
+       * Held
+       * @description How many of its episodes an exported page holds; None for all, as a server does.
+       */
+      held?: number | null;
       /** Id */
       id: string;
       /**
@@ -970,6 +986,11 @@ export interface components {
        * @default true
        */
       finished: boolean;
+      /**
+       * Held
+       * @description How many of its episodes an exported page holds; None for all, as a server does.
+       */
+      held?: number | null;
       /** Id */
       id: string;
       mean_return?: components["schemas"]["Estimate"] | null;
@@ -1015,7 +1036,7 @@ export interface components {
       failed: number;
       /**
        * Figure
-       * @description Whether a figure is registered for its method.
+       * @description Whether it can be drawn.
        */
       figure: boolean;
       /** Id */
@@ -1049,6 +1070,11 @@ export interface components {
        * @description Id of the recording it was made from, where that is in the library too.
        */
       recording?: string | null;
+      /**
+       * Recording Path
+       * @description Folder of that recording, relative to the served one.
+       */
+      recording_path?: string | null;
       /** Unchecked */
       unchecked?: string | null;
       /**
@@ -1095,6 +1121,11 @@ export interface components {
        * @description Id of the recording it was made from, where that is in the library too.
        */
       recording?: string | null;
+      /**
+       * Recording Path
+       * @description Folder of that recording, relative to the served one.
+       */
+      recording_path?: string | null;
       /** Unchecked */
       unchecked?: string | null;
     };
@@ -1125,6 +1156,11 @@ export interface components {
        * @description x, y, episode, step, action.
        */
       arrays: components["schemas"]["ArrayRef"][];
+      /**
+       * Python
+       * @default
+       */
+      python: string;
       /** Steps */
       steps: number;
     };
@@ -1482,7 +1518,9 @@ export interface operations {
   };
   get_arrays: {
     parameters: {
-      query?: never;
+      query?: {
+        v?: string;
+      };
       header?: never;
       path: {
         rec: string;
@@ -1545,7 +1583,9 @@ export interface operations {
   };
   get_overlay_arrays: {
     parameters: {
-      query?: never;
+      query?: {
+        v?: string;
+      };
       header?: never;
       path: {
         rec: string;
@@ -1813,6 +1853,7 @@ export interface operations {
       query: {
         x: string;
         y: string;
+        v?: string;
       };
       header?: never;
       path: {

@@ -1,5 +1,6 @@
 // What one pane shows: an episode with its overlays; the last one stays until the next is there.
 
+import { tick } from "svelte";
 import type { Client } from "../api/client";
 import type { OverlayInfo } from "../api/schema";
 import {
@@ -67,6 +68,7 @@ export class Pane {
       this.warning = warning;
       this.failure = null;
     } catch (error) {
+      await tick(); // a recording that was made anew is read again before anyone is told
       if (!current()) return;
       this.failure = error;
       this.episode = null;

@@ -1,3 +1,8 @@
+/** Lines that are copied together: what several begin with, e.g. an import, stands once. */
+export function together(texts: string[]): string {
+  return [...new Set(texts.flatMap((text) => text.split("\n")))].filter(Boolean).join("\n");
+}
+
 /** Put text into the clipboard; says whether that worked. */
 export async function copy(text: string): Promise<boolean> {
   try {

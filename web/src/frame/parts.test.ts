@@ -20,6 +20,15 @@ test("a line is copied, and says so", async () => {
   expect(await screen.findByText("copied")).toBeTruthy();
 });
 
+test("several lines stand in one, and are copied as they are", async () => {
+  const write = vi.fn(async () => {});
+  vi.stubGlobal("navigator", { clipboard: { writeText: write } });
+  render(CopyLine, { text: "import x\n\nx.y()" });
+  expect(screen.getByText("import x; x.y()")).toBeTruthy();
+  await fireEvent.click(screen.getByRole("button"));
+  expect(write).toHaveBeenCalledWith("import x\n\nx.y()");
+});
+
 test("without permission it copies what it selects itself", async () => {
   vi.stubGlobal("navigator", {});
   let copied = "";

@@ -4,6 +4,9 @@ import type { Client } from "../api/client";
 import { Loaded } from "../state/loaded.svelte";
 import { shown } from "../state/view.svelte";
 
+/** What a page itself says of what it shows; empty where the frame knows it. */
+export const front = $state({ python: "" });
+
 export class Present {
   private page = $derived(shown.now.page);
   private rec = $derived(this.result?.recording ?? shown.now.recording);
@@ -45,6 +48,7 @@ export class Present {
   }
   get python(): string {
     if (this.page === "result") return this.result?.python ?? "";
+    if (this.page === "steps" && front.python) return front.python;
     return this.episode?.python ?? this.recording?.python ?? "";
   }
   get provenance(): string {

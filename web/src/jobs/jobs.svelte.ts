@@ -3,6 +3,7 @@
 import type { Client } from "../api/client";
 import type { Job, JobRequest } from "../api/schema";
 import { inOneLine } from "../live/problem";
+import { forget } from "../model/episode";
 
 export const PAUSE_MS = 1000;
 
@@ -92,7 +93,7 @@ class Jobs {
   private take(list: Job[]): void {
     const before = new Map(this.list.map(({ id, state }) => [id, state]));
     const ended = list.filter((job) => job.state === "done" && before.get(job.id) === "running");
-    for (const job of ended) this.api?.forget(job.recording);
+    if (this.api) for (const job of ended) forget(this.api, job.recording);
     this.list = list;
     this.finished += ended.length;
   }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { client } from "../api/client";
 import type { Job } from "../api/schema";
 import { Failure, type Source } from "../api/source";
+import { loadRecording } from "../model/episode";
 import { elapsed, jobs, PAUSE_MS, progress } from "./jobs.svelte";
 
 const JOB: Job = {
@@ -121,4 +122,21 @@ it("does not lose a job that begins while the list is on its way", async () => {
   expect(jobs.running).toBe(1);
   await wait(2.5 * PAUSE_MS);
   expect(first).toHaveBeenCalledTimes(4);
+});
+
+it("a job that ends well makes the page ask for its recording anew", async () => {
+  const told: string[] = [];
+  answer = () => [JOB];
+  const asking = client({
+    served: true,
+    json: async (path: string) => (path === "/api/jobs" ? answer() : told.push(path)),
+  } as unknown as Source);
+  stop = jobs.follow(asking);
+  await wait(0);
+  for (const rec of ["rec", "other", "rec"]) await loadRecording(asking, rec);
+  expect(told).toHaveLength(2);
+  answer = () => [{ ...JOB, state: "done" }];
+  await wait(PAUSE_MS);
+  for (const rec of ["rec", "other"]) await loadRecording(asking, rec);
+  expect(told.slice(2)).toEqual(["/api/recordings/rec"]);
 });

@@ -47,6 +47,7 @@ const library = (change: Partial<Library>): Library => ({
   recordings: [],
   results: [],
   methods: ["attention"],
+  whole: true,
   ...change,
 });
 const held = (json: Record<string, unknown>) => new Export({ json, bytes: {} });

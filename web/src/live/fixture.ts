@@ -56,6 +56,7 @@ export function liveAnswer(question: LiveRequest): LiveAnswer {
   return {
     action: [changed ? 1 : 0],
     recorded_action: [0],
+    recorded_best: [0],
     outputs: { q: changed ? [2, 3.5] : [2, 1] },
     recorded_outputs: { q: [2, 1] },
     observation,

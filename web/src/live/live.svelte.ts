@@ -26,7 +26,12 @@ const keyOf = ({ recording, episode, step }: Place) => JSON.stringify([recording
 
 class Live {
   /** Whether the changes go along from step to step. */
-  pinned = $state(false);
+  get pinned(): boolean {
+    return shown.now.pinned;
+  }
+  set pinned(next: boolean) {
+    shown.go({ pinned: next });
+  }
   /** Why there is no answer to the present question; null where nothing is wrong. */
   failure = $state<string | null>(null);
   /** Whether a question is on its way. */

@@ -18,7 +18,23 @@ it("shows what was recorded until there is an answer", () => {
     recorded: "FASTER",
     now: "FASTER",
     flips: false,
+    executed: null,
   });
+});
+
+it("compares with the most likely recorded action, not with the one drawn or forced", () => {
+  const same = liveAnswer({ ...question } as never);
+  const sampled = { ...same, action: [0], recorded_action: [1], recorded_best: [0] };
+  const drawn = decided(smallEpisode(), 0, sampled);
+  expect(drawn).toEqual({
+    recorded: "SLOWER",
+    now: "SLOWER",
+    flips: false,
+    executed: "drawn: FASTER",
+  });
+  const forced = { ...smallEpisode(), forced: [0] };
+  expect(decided(forced, 0, sampled).executed).toBe("forced: FASTER");
+  expect(decided(smallEpisode(), 0, { ...sampled, action: [1] }).flips).toBe(true);
 });
 
 it("puts recorded and now on one scale", () => {
@@ -47,6 +63,7 @@ it("shows the parts of a continuous action", () => {
     recorded_outputs: { mean: [0, 1] },
     action: [0.5, 1],
     recorded_action: [0, 1],
+    recorded_best: [0, 1],
   } as LiveAnswer;
   expect(scores(episode as Episode, 0, answer)!.rows[0]).toEqual({
     name: "mean[0]",

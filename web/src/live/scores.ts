@@ -23,9 +23,12 @@ export interface Scores {
 }
 
 export interface Decided {
+  /** The most likely action of the recorded step; the executed one until there is an answer. */
   recorded: string;
   now: string;
   flips: boolean;
+  /** What was executed in place of the most likely action, e.g. "drawn: FASTER"; else null. */
+  executed: string | null;
 }
 
 type Numbers = ArrayLike<number>;
@@ -64,13 +67,21 @@ export function softmax(logits: Numbers): number[] {
   return powers.map((power) => power / sum);
 }
 
-/** The recorded action, and what the agent does now. */
+/** What the agent would most likely do, recorded and now. */
 export function decided(episode: Episode, step: number, answer: LiveAnswer | null): Decided {
   const { actions } = episode.recording;
-  const before = answer?.recorded_action ?? Array.from(row(episode.action, step));
+  const done = answer?.recorded_action ?? Array.from(row(episode.action, step));
+  const before = answer?.recorded_best ?? done;
   const after = answer?.action ?? before;
-  const flips = before.some((value, i) => differs(value, after[i] ?? value, actions.length > 0));
-  return { recorded: nameOfAction(actions, before), now: nameOfAction(actions, after), flips };
+  const differ = (one: number[], other: number[]) =>
+    one.some((value, i) => differs(value, other[i] ?? value, actions.length > 0));
+  const how = episode.forced.includes(step) ? "forced" : "drawn";
+  return {
+    recorded: nameOfAction(actions, before),
+    now: nameOfAction(actions, after),
+    flips: differ(before, after),
+    executed: differ(before, done) ? `${how}: ${nameOfAction(actions, done)}` : null,
+  };
 }
 
 function differs(one: number, other: number, discrete: boolean): boolean {

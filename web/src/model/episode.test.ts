@@ -65,7 +65,7 @@ function counted(): { source: Source; ranges: [number, number][] } {
   return { source, ranges };
 }
 
-beforeEach(() => forget("rec"));
+beforeEach(() => forget(client(counted().source)));
 
 it("reads all small arrays in one request, and no second time", async () => {
   const { source, ranges } = counted();
@@ -84,6 +84,19 @@ it("reads all small arrays in one request, and no second time", async () => {
   expect(episode.bounds).toEqual([-3, -4, 30, 2]);
   await loadEpisode(api, "rec", 0);
   expect(ranges).toHaveLength(1);
+});
+
+it("reads all of a recording anew once it is forgotten, and nothing of another", async () => {
+  const { source, ranges } = counted();
+  const api = client(source);
+  const before = await loadEpisode(api, "rec", 0);
+  forget(api, "re");
+  expect(await loadEpisode(api, "rec", 0)).toBe(before);
+  forget(api, "rec");
+  const after = await loadEpisode(api, "rec", 0);
+  expect(after).not.toBe(before);
+  expect(after.bounds).not.toBe(before.bounds);
+  expect(ranges).toHaveLength(2);
 });
 
 it("passes failures on", async () => {

@@ -65,10 +65,11 @@ const overlays = new Recent<Overlay>(
 const recordings = new Recent<RecordingDetail>(16, () => 1);
 const boxes = new Recent<Box | null>(16, () => 1);
 
-/** Ask for the recording anew next time: a job may have added overlays and tracks to it. */
-export function forget(rec: string): void {
-  recordings.drop(rec);
-  overlays.dropWhere((key) => key.startsWith(`${rec} `));
+/** Ask anew for all there is of a recording, e.g. after a job; for everything by default. */
+export function forget(api: Client, rec?: string): void {
+  api.forget(rec);
+  const of = (key: string) => rec === undefined || key === rec || key.startsWith(`${rec} `);
+  for (const kept of [recordings, boxes, episodes, overlays]) kept.dropWhere(of);
 }
 
 export function loadRecording(api: Client, rec: string): Promise<RecordingDetail> {

@@ -77,6 +77,15 @@ export class Notes {
   }
 }
 
+const shared = new WeakMap<Client, Notes>();
+
+/** The notes of a recording, the same list for all that show them. */
+export function notesOf(api: Client, recording: string): Notes {
+  let notes = shared.get(api);
+  if (notes?.recording !== recording) shared.set(api, (notes = new Notes(api, recording)));
+  return notes;
+}
+
 function line(error: unknown): string {
   const { what, mend } = told(error);
   return mend ? `${what}: ${mend}` : what;

@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { client } from "../api/client";
 import type { Note, NoteText } from "../api/schema";
 import { Export, Failure, type Source } from "../api/source";
-import { Notes, ordered, where } from "./notes.svelte";
+import { Notes, notesOf, ordered, where } from "./notes.svelte";
 import Panel from "./Panel.test.svelte";
 
 afterEach(cleanup);
@@ -59,6 +59,15 @@ test("what the server refuses is taken back, and it is said why", async () => {
   expect(await notes.remove(first!)).toBe(false);
   expect(notes.all).toEqual(server.kept);
   expect(notes.problem).toBe("The folder is read-only: Choose another");
+});
+
+test("all who show the notes of a recording share one list", async () => {
+  const api = client(new Keeper([]));
+  const onTimeline = notesOf(api, "rec");
+  await notesOf(api, "rec").write({ episode: 1, step: 2, text: "look" });
+  expect(onTimeline.all).toMatchObject([{ text: "look", step: 2 }]);
+  expect(notesOf(api, "other").all).toEqual([]);
+  expect(notesOf(client(new Keeper([])), "rec").all).toEqual([]);
 });
 
 test("in the order of their places", () => {

@@ -52,6 +52,21 @@ describe("focus", () => {
     expect(off.every((mark) => mark.getAttribute("data-layer") === "0")).toBe(true);
   });
 
+  it("lights the vehicle and the layer of a line under the pointer, also beside a thin one", async () => {
+    const { container } = render(Scene, usual);
+    const hit = container.querySelector<SVGLineElement>('[data-hit="1:2"]')!;
+    await fireEvent.pointerEnter(hit);
+    expect([focus.identity, focus.layer]).toEqual([2, 1]);
+    expect(actor(container, 2).classList.contains("lit")).toBe(true);
+    await fireEvent.pointerLeave(hit);
+    expect([focus.identity, focus.layer]).toEqual([null, null]);
+    const line = container.querySelector('line.attention[data-layer="0"][data-identity="1"]')!;
+    await fireEvent.pointerEnter(line);
+    expect([focus.identity, focus.layer]).toEqual([1, 0]);
+    const width = (of: Element) => Number(of.getAttribute("stroke-width"));
+    expect(width(container.querySelector('[data-hit="0:1"]')!)).toBeGreaterThan(width(line));
+  });
+
   it("keeps a vehicle that is pressed, until it is pressed again", async () => {
     const { container } = render(Scene, usual);
     for (const kept of [2, null]) {

@@ -50,6 +50,8 @@ export function movable(held: () => Held): Attachment<SVGGElement> {
       blur: () => (focus.identity = null),
       pointerdown: (event) => {
         if (event.button) return;
+        // From the press on, for a quick first move may already end outside the entity.
+        if (held().onmove) node.setPointerCapture(event.pointerId);
         const from = { x: event.clientX, y: event.clientY };
         drag = { ...from, place: place(held().entity), begun: false, id: event.pointerId };
       },
@@ -58,7 +60,6 @@ export function movable(held: () => Held): Attachment<SVGGElement> {
         if (!drag || !onmove || event.pointerId !== drag.id) return;
         const far = Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > SLACK;
         if (!drag.begun && !far) return;
-        if (!drag.begun) node.setPointerCapture(event.pointerId);
         drag.begun = true;
         const svg = node.ownerSVGElement!;
         const [from, to] = [

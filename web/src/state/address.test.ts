@@ -43,8 +43,12 @@ function randomView(seed: number): View {
     layer: maybe<number | null>(() => int(8), null),
     identity: maybe<number | null>(() => int(20) - 1, null),
     site: maybe<string | null>(() => pick([...ODD, ""]), null),
+    byrow: random() < 0.5,
     zoom: maybe(() => random() * 10 + 1e-7, 1),
+    part: maybe<[number, number] | null>(() => [random() * 9, 9.5 + random() * 1e-9], null),
+    tab: pick(["changes", "notes"]),
     live: random() < 0.5,
+    pinned: random() < 0.5,
     scene: Array.from({ length: int(3) }, () => ({
       kind: pick(ODD),
       values: Object.fromEntries([...Array(int(3))].map(() => [pick(["x", "y", "a b"]), random()])),
@@ -59,6 +63,7 @@ function randomView(seed: number): View {
     filter: pick(["", "return<3 steps>=10", ...ODD]),
     x: pick(["", ...ODD]),
     y: pick(["", ...ODD]),
+    look: maybe<[number, number, number] | null>(() => [-random(), random() * 1e-9, 0.1], null),
   };
 }
 
@@ -126,6 +131,15 @@ describe("address", () => {
     ["beside=rec,-1,0"],
     ["beside=rec,1,0,5"],
     ["live=yes"],
+    ["byrow=0"],
+    ["tab=live"],
+    ["part=3"],
+    ["part=5,3"],
+    ["part=-1,3"],
+    ["part=1,2,3"],
+    ["look=0,0"],
+    ["look=0,0,0"],
+    ["look=0,x,1"],
     ["filter=%E0%A4%A"],
     ["tracks=a,%E0%A4%A"],
     ["observation=0.1"],

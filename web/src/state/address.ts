@@ -13,12 +13,15 @@ import {
   positive,
   readBeside,
   readList,
+  readLook,
   readObservation,
+  readPart,
   readScene,
   whole,
   wholeFrom0,
   writeBeside,
   writeList,
+  writeNumbers,
   writeObservation,
   writeScene,
 } from "./words";
@@ -31,6 +34,12 @@ export interface Beside {
   episode: number;
   shift: number;
 }
+
+/** Which of the parts below the scene is open; the live view has a field of its own. */
+export type Tab = "changes" | "notes";
+
+/** Part of an axis, from its first number up to its last. */
+export type Part = [from: number, to: number];
 
 export interface View {
   page: Page;
@@ -49,9 +58,16 @@ export interface View {
   identity: number | null;
   /** Site whose heat map is shown. */
   site: string | null;
+  /** Whether its rows stay those of the observation rather than follow who they show. */
+  byrow: boolean;
   zoom: number;
+  /** Steps that the timeline shows; null for all. */
+  part: Part | null;
+  tab: Tab;
   /** Whether the live view is open, and its changes. */
   live: boolean;
+  /** Whether the changes go along from step to step. */
+  pinned: boolean;
   scene: SceneChange[];
   observation: ObservationChange[];
   targets: string[];
@@ -61,6 +77,8 @@ export interface View {
   /** Targets on the axes of the map of steps. */
   x: string;
   y: string;
+  /** Where the map of steps is looked at: its middle across and up, and how far away; null for all. */
+  look: [number, number, number] | null;
 }
 
 export const DEFAULT: View = {
@@ -75,8 +93,12 @@ export const DEFAULT: View = {
   layer: null,
   identity: null,
   site: null,
+  byrow: false,
   zoom: 1,
+  part: null,
+  tab: "changes",
   live: false,
+  pinned: false,
   scene: [],
   observation: [],
   targets: [],
@@ -84,6 +106,7 @@ export const DEFAULT: View = {
   filter: "",
   x: "",
   y: "",
+  look: null,
 };
 
 /** The view that an address stands for; what cannot be read is as by default. */
@@ -166,6 +189,14 @@ function field<Name extends keyof View>(
   };
 }
 
+function flag(name: "byrow" | "live" | "pinned"): Field {
+  return field(
+    name,
+    () => "1",
+    (raw) => (raw === "1" ? true : null),
+  );
+}
+
 const FIELDS: Field[] = [
   field("recording", encode, decode),
   field("episode", String, wholeFrom0),
@@ -177,12 +208,12 @@ const FIELDS: Field[] = [
   field("layer", String, wholeFrom0),
   field("identity", String, whole),
   field("site", encode, decode),
+  flag("byrow"),
   field("zoom", String, positive),
-  field(
-    "live",
-    () => "1",
-    (raw) => (raw === "1" ? true : null),
-  ),
+  field("part", writeNumbers, readPart),
+  field("tab", String, (raw) => (raw === "notes" ? raw : null)),
+  flag("live"),
+  flag("pinned"),
   field("scene", writeScene, readScene),
   field("observation", writeObservation, readObservation),
   field("targets", writeList, readList),
@@ -190,4 +221,5 @@ const FIELDS: Field[] = [
   field("filter", encode, decode),
   field("x", encode, decode),
   field("y", encode, decode),
+  field("look", writeNumbers, readLook),
 ];

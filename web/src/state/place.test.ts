@@ -10,7 +10,10 @@ const EPISODE: View = {
   step: 7,
   layer: 1,
   identity: 4,
+  part: [2, 9.5],
+  tab: "notes",
   live: true,
+  pinned: true,
   scene: [{ kind: "remove", identity: 4, values: {} }],
   sort: "-return",
   filter: "crashed",
@@ -22,7 +25,8 @@ test("a step keeps everything else", () => {
 
 test("another episode begins at its start, looked at in the same way", () => {
   const next = changed(EPISODE, { episode: 4 });
-  expect(next).toMatchObject({ episode: 4, step: 0, identity: null, scene: [] });
+  expect(next).toMatchObject({ episode: 4, step: 0, identity: null, part: null, scene: [] });
+  expect(next).toMatchObject({ tab: "notes", pinned: true });
   expect(next).toMatchObject({ layer: 1, live: true, sort: "-return", filter: "crashed" });
 });
 

@@ -13,8 +13,12 @@ const EPISODE: (keyof View)[] = [
   "layer",
   "identity",
   "site",
+  "byrow",
   "zoom",
+  "part",
+  "tab",
   "live",
+  "pinned",
   "scene",
   "observation",
   "targets",
@@ -23,12 +27,12 @@ const BELONGS: Record<Page, (keyof View)[]> = {
   library: [],
   recording: TABLE,
   episode: EPISODE,
-  steps: [...TABLE, "x", "y"],
+  steps: [...TABLE, "x", "y", "look"],
   result: ["result"],
 };
 const PLACE: (keyof View)[] = ["page", "recording", "episode", "result"];
 /** What another episode does not share with the last one. */
-const OF_EPISODE: (keyof View)[] = ["step", "identity", "scene", "observation"];
+const OF_EPISODE: (keyof View)[] = ["step", "identity", "part", "scene", "observation"];
 
 /** Where a view is: changing it makes an entry in the browser's history. */
 export function placeOf(view: View): string {

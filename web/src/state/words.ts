@@ -1,7 +1,7 @@
 // Values as words of an address, and back: a reader gives null for what it cannot read.
 
 import type { ObservationChange, SceneChange } from "../api/schema";
-import type { Beside } from "./address";
+import type { Beside, Part } from "./address";
 
 // What needs no escape behind the #; the slash does in a path, where it parts.
 const PLAIN: [RegExp, string][] = [
@@ -42,6 +42,24 @@ export function positive(raw: string): number | null {
 function number(raw: string): number | null {
   const value = Number(decode(raw) || "none");
   return Number.isFinite(value) ? value : null;
+}
+
+export function writeNumbers(values: readonly number[]): string {
+  return values.map((value) => encode(String(value))).join(",");
+}
+
+/** Part of an axis of steps: from its first up to behind its last. */
+export function readPart(raw: string): Part | null {
+  const [from, to, ...more] = every(raw.split(","), number) ?? [];
+  if (from === undefined || to === undefined || more.length) return null;
+  return from >= 0 && to > from ? [from, to] : null;
+}
+
+/** Middle across and up, and a distance. */
+export function readLook(raw: string): [number, number, number] | null {
+  const [x, y, away, ...more] = every(raw.split(","), number) ?? [];
+  if (x === undefined || y === undefined || away === undefined || more.length) return null;
+  return away > 0 ? [x, y, away] : null;
 }
 
 /** All read, or null. */

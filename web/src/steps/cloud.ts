@@ -6,12 +6,17 @@ import { normalised, type Points, type Range } from "./points";
 
 export type Mode = "pan" | "lasso" | "box";
 
+/** What is looked at: the middle across and up, and how far away; null for everything. */
+export type Where = [number, number, number] | null;
+
 export interface Heard {
   /** A point under the pointer, or null. */
   over(index: number | null): void;
   selected(indices: number[]): void;
   /** The part of the axes that is seen. */
   seen(xs: Range, ys: Range): void;
+  /** Somebody moved or zoomed. */
+  moved(where: Where): void;
 }
 
 export interface Look {
@@ -24,9 +29,10 @@ export interface Look {
 export interface Cloud {
   /** Whether points can be selected by going around them, and the axes be zoomed. */
   readonly rich: boolean;
-  show(points: Points, look: Look): Promise<void>;
+  show(points: Points, look: Look, where: Where): Promise<void>;
   paint(look: Look): void;
   resize(width: number, height: number): void;
+  goTo(where: Where): void;
   mode(mode: Mode): void;
   point(index: number | null): void;
   select(indices: number[]): void;
@@ -56,6 +62,13 @@ function hasWebGl(): boolean {
   const float = probe.getExtension("OES_texture_float") !== null;
   probe.getExtension("WEBGL_lose_context")?.loseContext();
   return float;
+}
+
+/** As it stands in the address: so fine that nobody sees the difference. */
+export function whereOf(x: number, y: number, away: number): Where {
+  const tidy = (value: number) => Number(value.toFixed(5)) + 0;
+  const [across, up, distance] = [tidy(x), tidy(y), Number(away.toPrecision(5))];
+  return across === 0 && up === 0 && distance === 1 ? null : [across, up, distance];
 }
 
 /** What regl-scatterplot uses of a d3 scale. */
@@ -98,8 +111,17 @@ function glCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
   let gone = false;
   let last: Promise<unknown> = Promise.resolve();
   let scales: [Scale, Scale] = [scale([0, 1]), scale([0, 1])];
+  let settled = false;
   const seen = () => heard.seen(scales[0].domain(), scales[1].domain());
-  scatter.subscribe("view", seen);
+  const goTo = (where: Where) => {
+    const [x, y, away] = where ?? [0, 0, 1];
+    return scatter.set({ cameraTarget: [x, y], cameraDistance: away } as never);
+  };
+  scatter.subscribe("view", () => {
+    seen();
+    const [x = 0, y = 0] = scatter.get("cameraTarget") as number[];
+    if (settled) heard.moved(whereOf(x, y, scatter.get("cameraDistance") as number));
+  });
   scatter.subscribe("pointOver", (index: number) => heard.over(index));
   scatter.subscribe("pointOut", () => heard.over(null));
   scatter.subscribe("deselect", () => heard.selected([]));
@@ -113,8 +135,9 @@ function glCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
       pointColorHover: colours as never,
       lassoColor: ink,
     });
-  const show = async (points: Points, look: Look): Promise<void> => {
+  const show = async (points: Points, look: Look, where: Where): Promise<void> => {
     if (gone) return;
+    settled = false;
     scales = [scale(points.xs), scale(points.ys)];
     const { size, opacity } = pointLook(points.count);
     await scatter.set({
@@ -126,15 +149,17 @@ function glCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
     });
     void paint(look);
     void scatter.reset({ preventEvent: true }); // is only done once points are drawn
+    if (where) void goTo(where);
     const [x, y] = [normalised(points.x, points.xs), normalised(points.y, points.ys)];
     const rows = Array.from(x, (value, i) => [value, y[i]!, Math.max(0, points.action[i]!)]);
     await scatter.draw(rows, { zDataType: "categorical" });
     seen();
+    settled = true;
   };
   return {
     rich: true,
-    show(points, look) {
-      const shown = last.then(() => show(points, look)); // it draws one set of points after another
+    show(points, look, where) {
+      const shown = last.then(() => show(points, look, where)); // it draws one set of points after another
       last = shown.catch(() => undefined);
       return shown;
     },
@@ -143,6 +168,7 @@ function glCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
       [width, height] = [nextWidth, nextHeight];
       void scatter.set({ width, height, aspectRatio: width / height });
     },
+    goTo: (where) => void goTo(where),
     mode(mode) {
       const type = mode === "box" ? "rectangle" : "freeform";
       void scatter.set({

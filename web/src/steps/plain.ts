@@ -77,6 +77,7 @@ export function plainCloud(canvas: HTMLCanvasElement, heard: Heard): Cloud {
       [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
       draw();
     },
+    goTo: () => undefined,
     mode: () => undefined,
     point(index) {
       lit = index;

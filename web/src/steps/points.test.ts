@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { RecordingDetail } from "../api/schema";
 import { defaultAxes, Finder, normalised, pointsOf, summarise } from "./points";
+import { whereOf } from "./cloud";
 import { stepOf, ticks } from "./ticks";
 
 const grid = (data: Float32Array | Int32Array) => ({ shape: [data.length], data });
@@ -75,4 +76,9 @@ it("marks round numbers", () => {
   expect(ticks([0, 10], 5).map(({ at }) => at)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
   expect(ticks([1, 1], 5)).toEqual([]);
   expect([0.7, 1.1, 3, 60].map(stepOf)).toEqual([1, 2, 5, 100]);
+});
+
+it("writes where the map is looked at shortly, and nothing for all of it", () => {
+  expect(whereOf(0.000001, -0.000001, 1.0000001)).toBeNull();
+  expect(whereOf(-0.1234567, 0, 0.03333333)).toEqual([-0.12346, 0, 0.033333]);
 });

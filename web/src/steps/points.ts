@@ -20,6 +20,8 @@ export interface Points {
   missing: number;
   xs: Range;
   ys: Range;
+  /** What gives them in Python. */
+  python: string;
 }
 
 export async function loadPoints(
@@ -30,7 +32,8 @@ export async function loadPoints(
   signal?: AbortSignal,
 ): Promise<Points> {
   const table = await api.steps(recording, x, y, signal);
-  return pointsOf(await loadTogether(api, table.arrays));
+  const points = pointsOf(await loadTogether(api, table.arrays));
+  return { ...points, python: table.python };
 }
 
 export function pointsOf(columns: Record<string, Grid>): Points {
@@ -59,6 +62,7 @@ export function pointsOf(columns: Record<string, Grid>): Points {
     missing: x.length - kept.length,
     xs: padded(extent(xKept)),
     ys: padded(extent(yKept)),
+    python: "",
   };
 }
 

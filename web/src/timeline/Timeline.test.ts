@@ -7,7 +7,10 @@ import { episode, served, STEPS } from "./testing/episode";
 import Provided from "./testing/Provided.svelte";
 import Timeline from "./Timeline.svelte";
 
-beforeEach(() => shown.go({ tracks: null, site: null, step: 0 }));
+beforeEach(() => {
+  shown.go({ page: "episode", recording: "rec", episode: 0 });
+  shown.go({ tracks: null, site: null, byrow: false, part: null, step: 0 });
+});
 afterEach(() => vi.restoreAllMocks());
 
 async function timeline(step = 3, change: Record<string, unknown> = {}) {
@@ -18,6 +21,19 @@ async function timeline(step = 3, change: Record<string, unknown> = {}) {
   await waitFor(() => expect(document.querySelector(".busy")).toBeNull());
   const at = (to: number) => page.rerender({ given: { ...props, step: to } });
   return { given, paths, page, at, props };
+}
+
+async function heatMap(): Promise<HTMLElement> {
+  const heat = await waitFor(() => {
+    const found = document.querySelector<HTMLElement>("[data-heat=trunk]");
+    expect(found).not.toBeNull();
+    return found!;
+  });
+  const plot = heat.closest<HTMLElement>("[data-plot]")!;
+  for (const each of [heat, plot]) {
+    vi.spyOn(each, "getBoundingClientRect").mockReturnValue(new DOMRect(0, 0, WIDTH, 60));
+  }
+  return plot;
 }
 
 const values = () =>
@@ -93,17 +109,85 @@ test("a press on a unit of the heat map adds it as a target", async () => {
   stubCanvas();
   shown.go({ site: "trunk" });
   await timeline(3);
-  const map = await waitFor(() => {
-    const found = document.querySelector("[data-heat=trunk]");
-    expect(found).not.toBeNull();
-    return found!.closest<HTMLElement>("[data-plot]")!;
-  });
-  vi.spyOn(map, "getBoundingClientRect").mockReturnValue(new DOMRect(0, 0, WIDTH, 60));
+  const map = await heatMap();
   await fireEvent.pointerMove(map, { clientX: (4.5 / STEPS) * WIDTH, clientY: 45 });
   expect(map.querySelector(".tip")!.textContent).toMatch(/step 4.*unit 1, 1.*8\.00/s);
   await fireEvent.pointerDown(map, { clientX: 225, clientY: 45, button: 2 });
   await fireEvent.click(map, { clientX: 225, clientY: 45 });
   expect(shown.now.tracks).toContain("site[trunk][1,1]");
+});
+
+test("by identity a press adds no target, and the tip says so; by row it does", async () => {
+  stubCanvas();
+  shown.go({ site: "trunk" });
+  const shuffled = Int32Array.from({ length: STEPS * 3 }, (_, i) => (i + Math.floor(i / 3)) % 3);
+  const rowIdentity = { shape: [STEPS, 3], data: shuffled };
+  await timeline(3, { episode: { ...episode(), rowIdentity } });
+  const map = await heatMap();
+  const at = { clientX: (4.5 / STEPS) * WIDTH, clientY: 45 };
+  const press = async () => {
+    await fireEvent.pointerMove(map, at);
+    await fireEvent.pointerDown(map, { ...at, button: 2 });
+    await fireEvent.click(map, at);
+  };
+  await press();
+  expect(map.querySelector(".tip")!.textContent).toContain("adds no target");
+  expect(shown.now.tracks).toBeNull();
+  await fireEvent.click(screen.getByLabelText("by identity"));
+  expect(shown.now.byrow).toBe(true);
+  await press();
+  expect(map.querySelector(".tip")!.textContent).not.toContain("adds no target");
+  expect(shown.now.tracks).toContain("site[trunk][1,1]");
+});
+
+test("the part of the steps that is shown stands in the address", async () => {
+  stubCanvas();
+  shown.go({ part: [2, 8] });
+  const { at } = await timeline(10);
+  const labels = () => [...document.querySelectorAll(".label")].map((label) => label.textContent);
+  const all = Array.from({ length: STEPS }, (_, t) => String(t));
+  expect(labels()).toEqual(["2", "3", "4", "5", "6", "7"]); // a step outside of it moves nothing
+  await fireEvent.click(screen.getByLabelText("less time"));
+  expect(shown.now.part).toEqual([4, 8]);
+  await at(9);
+  expect(shown.now.part![1]).toBeGreaterThanOrEqual(10);
+  await fireEvent.click(screen.getByLabelText("all steps"));
+  expect([shown.now.part, labels()]).toEqual([null, all]);
+  shown.go({ part: [0, 5] });
+  await waitFor(() => expect(labels()).toEqual(["0", "1", "2", "3", "4"]));
+});
+
+test("beside another, or of another episode, it leaves the address as it is", async () => {
+  stubCanvas();
+  const { page } = await timeline(3, { compact: true });
+  await fireEvent.click(screen.getByLabelText("less time"));
+  page.unmount();
+  await timeline(3, { episode: episode(1) });
+  await fireEvent.click(screen.getByLabelText("less time"));
+  expect(shown.now.part).toBeNull();
+});
+
+test("a lane copies what gives its numbers in Python", async () => {
+  const write = vi.fn(async () => {});
+  vi.stubGlobal("navigator", { clipboard: { writeText: write } });
+  shown.go({ tracks: ["q[IDLE]", "q[FASTER]", "margin"] });
+  await timeline();
+  await fireEvent.click(await screen.findByLabelText("copy the Python line of margin"));
+  expect(write).toHaveBeenLastCalledWith('import x\nx["margin"]');
+  await fireEvent.click(screen.getByLabelText("copy the Python line of Q-values"));
+  expect(write).toHaveBeenLastCalledWith('import x\nx["q[IDLE]"]\nx["q[FASTER]"]');
+  vi.unstubAllGlobals();
+});
+
+test("notes on steps are marked", async () => {
+  stubCanvas();
+  const notes = [
+    { step: 4, text: "brakes late" },
+    { step: null, text: "of the episode" },
+  ];
+  await timeline(3, { notes });
+  expect(screen.getByLabelText("brakes late").style.left).toBe(`${(4.5 / STEPS) * WIDTH}px`);
+  expect(screen.queryByLabelText("of the episode")).toBeNull();
 });
 
 test("beside another it is lower and chooses nothing", async () => {

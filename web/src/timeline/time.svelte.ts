@@ -1,6 +1,10 @@
 // The range of time that all lanes of a timeline show, and their width.
 
+import type { Part } from "../state/address";
 import { following, fractionOf, stepAt, within, zoomed, type Range } from "./axis";
+
+/** Thousandths of a step are enough, and short in an address. */
+const FINEST = 1000;
 
 export class Time {
   steps = $state(1);
@@ -11,27 +15,37 @@ export class Time {
   /** Of one step, in CSS pixels. */
   pitch = $derived(this.width / (this.range.to - this.range.from));
 
-  reset(steps: number): void {
+  /** `chosen` hears of each other range but that of `open`; null stands for all steps. */
+  constructor(private chosen: (part: Part | null) => void = () => undefined) {}
+
+  /** Show these steps, or a part of them. */
+  open(steps: number, part: Part | null): void {
     this.steps = Math.max(steps, 1);
-    this.range = { from: 0, to: this.steps };
+    const [from, to] = part ?? [0, this.steps];
+    this.take(within(this.steps, from, to - from));
+  }
+
+  reset(steps: number): void {
+    this.open(steps, null);
+    this.chosen(null);
   }
 
   zoom(factor: number, fraction: number): void {
-    this.range = zoomed(this.range, this.steps, factor, fraction);
+    this.choose(zoomed(this.range, this.steps, factor, fraction));
   }
 
   /** Move by a share of what is shown. */
   pan(share: number): void {
     const span = this.range.to - this.range.from;
-    this.range = within(this.steps, this.range.from + share * span, span);
+    this.choose(within(this.steps, this.range.from + share * span, span));
   }
 
   show(from: number, to: number): void {
-    this.range = within(this.steps, Math.min(from, to), Math.abs(to - from));
+    this.choose(within(this.steps, Math.min(from, to), Math.abs(to - from)));
   }
 
   follow(step: number): void {
-    this.range = following(this.range, this.steps, step);
+    this.choose(following(this.range, this.steps, step));
   }
 
   /** Step under a pointer `x` pixels right of the plots' left. */
@@ -42,5 +56,18 @@ export class Time {
   /** Pixels from the plots' left. */
   x(time: number): number {
     return fractionOf(this.range, time) * this.width;
+  }
+
+  private choose({ from, to }: Range): void {
+    const tidy = (time: number) => Math.round(time * FINEST) / FINEST;
+    const next = { from: tidy(from), to: tidy(to) };
+    if (this.take(next)) this.chosen(this.whole ? null : [next.from, next.to]);
+  }
+
+  /** Nothing is drawn anew for a range that is shown already. */
+  private take(next: Range): boolean {
+    const other = next.from !== this.range.from || next.to !== this.range.to;
+    if (other) this.range = next;
+    return other;
   }
 }

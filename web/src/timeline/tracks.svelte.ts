@@ -1,4 +1,4 @@
-// Tracks of an episode as they arrive; the old ones stay until the new ones are there.
+// Tracks of an episode, each shown as it arrives.
 
 import type { Client } from "../api/client";
 import type { TrackValues } from "../api/schema";
@@ -23,18 +23,31 @@ export class Tracks {
   async want(rec: string, k: number, names: string[]): Promise<void> {
     const turn = ++this.turn;
     const place = `${rec} ${k}`;
-    if (place === this.place) this.found = this.found.filter((one) => names.includes(one.name));
-    else this.held = new Map();
-    this.place = place;
+    if (place !== this.place) {
+      this.held = new Map();
+      this.found = this.found.map(empty);
+      this.place = place;
+    }
     const held = this.held;
+    for (const [name, one] of held) if (one.problem || !names.includes(name)) held.delete(name);
+    const show = () => (this.found = this.shown(names));
+    show();
     const missing = names.filter((name) => !held.has(name));
     this.busy = missing.length > 0;
-    const arrived = await Promise.all(missing.map((name) => this.ask(rec, k, name)));
-    for (const one of arrived) held.set(one.name, one);
-    if (turn !== this.turn) return;
-    for (const name of held.keys()) if (!names.includes(name)) held.delete(name);
-    this.found = names.flatMap((name) => held.get(name) ?? []);
-    this.busy = false;
+    await Promise.all(
+      missing.map(async (name) => {
+        const one = await this.ask(rec, k, name);
+        held.set(name, one);
+        if (turn === this.turn) show();
+      }),
+    );
+    if (turn === this.turn) this.busy = false;
+  }
+
+  /** What has come, and what was there before: without its values, where another is on its way. */
+  private shown(names: string[]): Found[] {
+    const before = new Map(this.found.map((one) => [one.name, one]));
+    return names.flatMap((name) => this.held.get(name) ?? before.get(name) ?? []);
   }
 
   private async ask(rec: string, k: number, name: string): Promise<Found> {
@@ -46,4 +59,9 @@ export class Tracks {
       return { name, values: null, problem: error instanceof Error ? error.message : "failed" };
     }
   }
+}
+
+/** A track of the episode before keeps its place in the page, and nothing it tells. */
+function empty(one: Found): Found {
+  return { ...one, values: one.values && { ...one.values, values: [], python: "" }, problem: "" };
 }

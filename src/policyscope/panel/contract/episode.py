@@ -80,3 +80,4 @@ class StepTable(Message):
     steps: int
     arrays: list[ArrayRef]
     """x, y, episode, step, action."""
+    python: str = ""

@@ -20,6 +20,8 @@ class RecordingLine(Message):
     mean_return: Estimate | None = None
     outcomes: list[Estimate] = []
     problem: str | None = None
+    held: int | None = None
+    """How many of its episodes an exported page holds; None for all, as a server does."""
 
 
 class ResultLine(Message):
@@ -30,6 +32,8 @@ class ResultLine(Message):
     method: str = ""
     recording: str | None = None
     """Id of the recording it was made from, where that is in the library too."""
+    recording_path: str | None = None
+    """Folder of that recording, relative to the served one."""
     made: str | None = None
     """ISO time."""
     checks: int = 0
@@ -47,3 +51,5 @@ class Library(Message):
     results: list[ResultLine]
     methods: list[str]
     """Methods that a job can run."""
+    whole: bool = True
+    """False where there are more folders than are looked at, so that some may be missing."""

@@ -72,7 +72,9 @@ class LiveAnswer(Message):
     action: list[float]
     """The most likely action, never drawn; one number for a discrete one: its index."""
     recorded_action: list[float]
-    """The executed one."""
+    """The executed one, which may have been drawn or forced."""
+    recorded_best: list[float]
+    """The most likely one of the recorded step: what ``action`` compares with."""
     outputs: dict[str, list[float]]
     recorded_outputs: dict[str, list[float]]
     observation: list[Any]

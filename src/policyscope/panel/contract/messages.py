@@ -15,7 +15,7 @@ class Problem(Message):
     """What an answer with status 400 or above holds: what is wrong, never a traceback."""
 
     code: str
-    """Stable word for programs: unknown_name, bad_request, bad_range, bad_file, forbidden, ..."""
+    """Stable word for programs: unknown_name, bad_request, bad_range, bad_file, changed, ..."""
     message: str
     """One line that names the cause and the mend."""
 

@@ -27,4 +27,4 @@ class ResultDetail(ResultLine):
     """Dimensions of each of its arrays, e.g. {"q": ["step (13)", "action (3)"]}."""
     python: str | None
     figure: bool
-    """Whether a figure is registered for its method."""
+    """Whether it can be drawn."""

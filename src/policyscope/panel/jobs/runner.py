@@ -27,8 +27,8 @@ class Command:
     def __init__(self, arguments: Sequence[str]):
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the job is known)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "policyscope", *arguments],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-P", "-m", "policyscope.panel.jobs.attended", *arguments],
+            stdin=subprocess.PIPE,  # says nothing; its end tells that the server is gone
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env={**os.environ, VARIABLE: "1", "NO_COLOR": "1", "COLUMNS": "200"},
@@ -45,7 +45,10 @@ class Command:
 
         def wait() -> None:
             try:
-                ended(self._process.wait())
+                code = self._process.wait()
+                if self._process.stdin is not None:
+                    self._process.stdin.close()
+                ended(code)
             finally:
                 self._over.set()
 

@@ -10,7 +10,9 @@ from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail
 from policyscope.panel.shelf.episode_file import episode_file, refs
 from policyscope.panel.shelf.lines import finite, recording_line
 from policyscope.panel.shelf.liveness import why_not_live
+from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.shelf.version import shard_version
 from policyscope.recordings.read import Recording
 
 MOST_UNNAMED = 256
@@ -27,15 +29,15 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         UnknownName: no recording of that id.
         BadFile: it cannot be opened.
     """
-    from policyscope.panel.views import from_results, overlays, tracks
+    from policyscope.panel.views import listed_results, overlays, tracks
 
     recording = shelf.recording(rec)
     folder = shelf.folder_of("recording", rec)
     line = recording_line(shelf, rec, folder)
     space = recording.space
-    results = from_results.results_of(shelf, rec)
+    results = listed_results.results_of(shelf, rec)
     why = why_not_live(recording)
-    path = shelf.path(folder)
+    path = shelf.typed(folder)
     return RecordingDetail(
         **dict(line),
         actions=list(space.actions),
@@ -52,7 +54,7 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         overlays=overlays.listed(recording, results),
         live=not why,
         live_why=why,
-        python=f"recording = open_recording({path!r})",
+        python=opened(recording, path),
         command=f"policyscope panel {shlex.quote(path)}",
         provenance=finite(recording.provenance),
     )
@@ -85,7 +87,7 @@ def episode_detail(shelf: Shelf, rec: str, k: int) -> EpisodeDetail:
     recording = shelf.recording(rec)
     file = episode_file(shelf, recording, k)
     line = recording.line(k)
-    path = shelf.path(recording.path)
+    version = shard_version(recording.place(k)[0].folder)
     return EpisodeDetail(
         recording=rec,
         episode=k,
@@ -94,9 +96,9 @@ def episode_detail(shelf: Shelf, rec: str, k: int) -> EpisodeDetail:
         total=float(line["return"]),
         steps=int(line["steps"]),
         kinds=file.kinds,
-        arrays=refs(file, f"/api/recordings/{rec}/episodes/{k}/arrays"),
+        arrays=refs(file, f"/api/recordings/{rec}/episodes/{k}/arrays?v={version}"),
         bytes=file.bytes,
-        python=f"open_recording({path!r}).episode({k})",
+        python=opened(recording, shelf.typed(recording.path), [f"recording.episode({k})"]),
     )
 
 

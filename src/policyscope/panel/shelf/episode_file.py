@@ -15,6 +15,7 @@ from policyscope.panel.contract.episode import ArrayRef
 from policyscope.panel.ranges import Read
 from policyscope.panel.shelf.entity_columns import Entities, entities
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.shelf.version import check_version, shard_version
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import read_rows
 from policyscope.recordings.store import MEND, ShardReader
@@ -64,19 +65,23 @@ class EpisodeFile:
     bytes: int
 
 
-def open_bytes(shelf: Shelf, rec: str, k: int) -> tuple[int, Read]:
+def open_bytes(shelf: Shelf, rec: str, k: int, version: str = "") -> tuple[int, Read]:
     """Size of an episode's file, and how to read it.
 
     Args:
         shelf: what is served.
         rec: id of the recording.
         k: number of the episode.
+        version: of the layout that the request was made from; empty for whatever is there.
 
     Raises:
         UnknownName: no such recording or episode.
+        Changed: the episode was written anew.
         BadFile: the recording or a shard is torn; the reader raises it too.
     """
-    file = episode_file(shelf, shelf.recording(rec), k)
+    recording = shelf.recording(rec)
+    check_version(version, shard_version(recording.place(k)[0].folder))
+    file = episode_file(shelf, recording, k)
     return file.bytes, partial(read, file)
 
 

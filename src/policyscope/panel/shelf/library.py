@@ -33,6 +33,7 @@ def listing(shelf: Shelf) -> Library:
         ],
         results=[result_line(shelf, res, folder) for res, folder in found.results.items()],
         methods=[name for name in names("method") if _is_ours(name)],
+        whole=found.whole,
     )
 
 

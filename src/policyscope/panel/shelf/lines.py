@@ -78,6 +78,7 @@ def recording_line(
 def _read(shelf: Shelf, rec: str, folder: Path) -> Facts:
     path = shelf.path(folder)
     try:
+        shelf.refuse_links(folder)
         values = read_header(folder)
         table, finished = _episodes(folder, values)
         return _facts(RecordingLine(id=rec, path=path, finished=finished), values, table, folder)

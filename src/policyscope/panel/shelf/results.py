@@ -36,10 +36,13 @@ def result_line(shelf: Shelf, res: str, folder: Path | None = None) -> ResultLin
     if "problem" in values:
         return ResultLine(**line, problem=values["problem"])
     checks = values["checks"]
+    rec = recording_of(shelf, folder, values["parameters"])
+    place = shelf.found().recordings.get(rec or "")
     return ResultLine(
         **line,
         method=values["method"],
-        recording=recording_of(shelf, folder, values["parameters"]),
+        recording=rec,
+        recording_path=None if place is None else shelf.path(place),
         made=recorded(values["provenance"]),
         checks=len(checks),
         failed=sum(not check["passed"] for check in checks),
@@ -75,12 +78,12 @@ def detail(shelf: Shelf, res: str) -> ResultDetail:
             for name, array in result.data.data_vars.items()
         },
         python=result.python,
-        figure=result.method in names("figure"),
+        figure=True,
     )  # fmt: skip
 
 
 def figure(shelf: Shelf, res: str, theme: str) -> dict[str, Any]:
-    """The figure of a result as plotly's JSON.
+    """The figure of a result as plotly's JSON; a plain one where none is registered.
 
     Args:
         shelf: what is served.
@@ -88,13 +91,16 @@ def figure(shelf: Shelf, res: str, theme: str) -> dict[str, Any]:
         theme: light or dark.
 
     Raises:
-        UnknownName: no result of that id, or no figure is registered for its method.
+        UnknownName: no result of that id.
         PolicyscopeError: no such theme.
     """
     if theme not in THEMES:
         raise PolicyscopeError(f"theme must be light or dark, got '{theme[:20]}'")
     result = shelf.result(res)
-    draw = find("figure", result.method)
+    if result.method in names("figure"):
+        draw = find("figure", result.method)
+    else:
+        from policyscope.figures.plain import draw  # here: the server starts without plotly
     themed = "mode" in inspect.signature(draw).parameters
     return json.loads((draw(result, mode=theme) if themed else draw(result)).to_json())
 

@@ -11,15 +11,19 @@ from weakref import ref
 
 from policyscope.core.errors import UnknownName
 from policyscope.core.result import Result
-from policyscope.panel.shelf.cache import Cache
+from policyscope.panel.shelf.cache import MEGABYTE, Cache
+from policyscope.panel.shelf.links import refuse_links_out
 from policyscope.panel.shelf.scan import Found, scan, shown
 from policyscope.recordings.read import Recording, open_recording
 
 T = TypeVar("T")
 Signature = tuple[int, ...]
 
+#: Parts that a recording is read from.
+RECORDED = ("recording.json", "shards", "episodes.parquet", "agent", "agent/agent.json")
 FRESH_SECONDS = 1.0
-MOST_OPEN = {"recording": 8, "result": 64}
+#: Recordings by their number, results by the bytes of their arrays.
+MOST_OPEN = {"recording": 8, "result": 256 * MEGABYTE}
 
 
 class Shelf:
@@ -36,7 +40,7 @@ class Shelf:
         self.folder = folder
         self.cache = Cache()
         self._found, self._scanned = Found(), -FRESH_SECONDS
-        self._open: dict[str, OrderedDict[Path, tuple[Signature, Any]]] = {
+        self._open: dict[str, OrderedDict[Path, tuple[Signature, Any, int]]] = {
             kind: OrderedDict() for kind in MOST_OPEN
         }
         self._notes: dict[tuple[str, Path], tuple[Signature, Any]] = {}
@@ -63,17 +67,38 @@ class Shelf:
 
         Raises:
             UnknownName: no recording of that id.
-            BadFile: it cannot be opened.
+            BadFile: it cannot be opened, or a link in it leads out of the served folder.
         """
         path = self.folder_of("recording", rec)
-        return self._opened(
-            "recording", path, recording_signature(path), lambda: open_recording(path, True)
-        )
+
+        def make() -> Recording:
+            self.refuse_links(path)
+            return open_recording(path, True)
+
+        return self._opened("recording", path, recording_signature(path), make, lambda _: 1)
 
     def result(self, res: str) -> Result:
         """A loaded result; errors are those of ``recording``."""
         path = self.folder_of("result", res)
-        return self._opened("result", path, result_signature(path), lambda: Result.load(path))
+
+        def make() -> Result:
+            refuse_links_out([path], self.folder)
+            return Result.load(path)
+
+        return self._opened(
+            "result", path, result_signature(path), make, lambda made: int(made.data.nbytes)
+        )
+
+    def refuse_links(self, folder: Path) -> None:
+        """Check that no part of a recording lies outside of the served folder.
+
+        Args:
+            folder: of the recording.
+
+        Raises:
+            BadFile: a link leads there.
+        """
+        refuse_links_out((folder / part for part in RECORDED), self.folder)
 
     def id_of(self, path: Path) -> str | None:
         """Id of the recording or result that lies in a folder, which may just have been written."""
@@ -85,6 +110,14 @@ class Shelf:
     def path(self, folder: Path) -> str:
         """A folder's path below the served one, as it may be shown."""
         return shown(folder, self.folder)
+
+    def typed(self, folder: Path) -> str:
+        """A folder's path as a user would type it: the served one as it was typed, then the rest.
+
+        Args:
+            folder: the served one or below it.
+        """
+        return os.fsencode(folder).decode("utf-8", "replace")
 
     def kept(
         self, recording: Recording, key: Hashable, make: Callable[[], T], size: Callable[[T], int]
@@ -141,7 +174,14 @@ class Shelf:
     def _known(found: Found, kind: str) -> dict[str, Path]:
         return found.recordings if kind == "recording" else found.results
 
-    def _opened(self, kind: str, path: Path, signature: Signature, make: Callable[[], T]) -> T:
+    def _opened(
+        self,
+        kind: str,
+        path: Path,
+        signature: Signature,
+        make: Callable[[], T],
+        size: Callable[[T], int],
+    ) -> T:
         with self._lock:
             held = self._open[kind]
             if path in held and held[path][0] == signature:
@@ -149,13 +189,13 @@ class Shelf:
                 return held[path][1]
             self._close(kind, path)
             opened = make()
-            held[path] = signature, opened
-            while len(held) > MOST_OPEN[kind]:
+            held[path] = signature, opened, size(opened)
+            while len(held) > 1 and sum(each[2] for each in held.values()) > MOST_OPEN[kind]:
                 self._close(kind, next(iter(held)))
             return opened
 
     def _close(self, kind: str, path: Path) -> None:
-        _, old = self._open[kind].pop(path, (None, None))
+        _, old, _ = self._open[kind].pop(path, (None, None, 0))
         if old is not None:
             closed = ref(old)
             self.cache.forget(lambda key: key[0] is closed)
@@ -163,15 +203,21 @@ class Shelf:
 
 def recording_signature(path: Path) -> Signature:
     """Numbers that change when a recording's header, shards or table of episodes change."""
-    return _times(path, "recording.json", "shards", "episodes.parquet", "agent/agent.json")
+    return stamp(path, *RECORDED)
 
 
 def result_signature(path: Path) -> Signature:
     """Numbers that change when a result is written anew."""
-    return _times(path, "result.json", "data.zarr")
+    return stamp(path, "result.json", "data.zarr")
 
 
-def _times(path: Path, *parts: str) -> Signature:
+def stamp(path: Path, *parts: str) -> Signature:
+    """Numbers that change when parts of a folder are written anew.
+
+    Args:
+        path: the folder.
+        parts: names below it.
+    """
     values = []
     for part in parts:
         try:

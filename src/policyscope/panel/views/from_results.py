@@ -5,8 +5,6 @@ A result has views where its dataset has a dimension ``row`` with the coordinate
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -14,12 +12,11 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
-from policyscope.core.result import Result
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.views import LONGEST_NAME, Overlay
 from policyscope.panel.contract.recording import OverlayInfo, TrackInfo
-from policyscope.panel.shelf.results import result_line
-from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.shelf.opening import of_result
+from policyscope.panel.views.listed_results import Listed, Results, listed
 from policyscope.panel.views.quantities import Quantity
 from policyscope.recordings.steps import Steps
 
@@ -34,32 +31,16 @@ class ResultOverlay:
         info: how it is listed.
         result: holds it.
         variable: its variable.
-        python: line that gives its numbers.
+        python: lines that give its numbers.
     """
 
     info: OverlayInfo
-    result: Result
+    result: Listed
     variable: str
     python: str
 
 
-def results_of(shelf: Shelf, rec: str) -> dict[str, Result]:
-    """Results made from a recording, by id; one that cannot be read is left out.
-
-    Args:
-        shelf: what is served.
-        rec: id of the recording.
-    """
-    found = {}
-    for res, folder in shelf.found().results.items():
-        line = result_line(shelf, res, folder)
-        if line.recording == rec and not line.problem:
-            with suppress(BadFile, UnknownName):  # the library tells what is wrong with it
-                found[res] = shelf.result(res)
-    return found
-
-
-def result_tracks(results: Mapping[str, Result]) -> list[Quantity]:
+def result_tracks(results: Results) -> list[Quantity]:
     """Tracks of results: variables of dims (row,).
 
     Args:
@@ -68,16 +49,16 @@ def result_tracks(results: Mapping[str, Result]) -> list[Quantity]:
     Cost: computes nothing.
     """
     found = []
-    for res, prefix, data in _with_rows(results):
-        for name, values in data.data_vars.items():
+    for res, prefix, result in _with_rows(results):
+        for name, values in result.data.data_vars.items():
             if values.dims == ("row",) and values.dtype.kind in "fiub" and _fits(prefix, name):
                 info = _track_info(f"{prefix}: {name}", res, values)
-                of = partial(_of_steps, res, data, str(name))
-                found.append(Quantity(info, of, _line(res, results[res], name)))
+                of = partial(_of_steps, res, result, str(name))
+                found.append(Quantity(info, of, _line(result, name)))
     return found
 
 
-def result_overlays(results: Mapping[str, Result]) -> list[ResultOverlay]:
+def result_overlays(results: Results) -> list[ResultOverlay]:
     """Overlays of results: variables of dims (row, layer, entity) or (row, layer, y, x).
 
     Args:
@@ -86,9 +67,9 @@ def result_overlays(results: Mapping[str, Result]) -> list[ResultOverlay]:
     Cost: computes nothing.
     """
     found = []
-    for res, prefix, data in _with_rows(results):
-        for name, values in data.data_vars.items():
-            over = _over(data, values)
+    for _, prefix, result in _with_rows(results):
+        for name, values in result.data.data_vars.items():
+            over = _over(result.data, values)
             if over and values.dtype.kind in "fiub" and _fits(prefix, name):
                 info = OverlayInfo(
                     name=f"{prefix}: {name}",
@@ -98,8 +79,7 @@ def result_overlays(results: Mapping[str, Result]) -> list[ResultOverlay]:
                     signed=bool(values.attrs.get("signed", False)),
                     shown=bool(values.attrs.get("shown", False)),
                 )
-                line = _line(res, results[res], name)
-                found.append(ResultOverlay(info, results[res], str(name), line))
+                found.append(ResultOverlay(info, result, str(name), _line(result, name)))
     return found
 
 
@@ -113,9 +93,10 @@ def overlay_of(found: ResultOverlay, steps: Steps) -> Overlay:
         steps: of one episode.
 
     Raises:
+        BadFile: the result was damaged or is gone.
         PolicyscopeError: rows that stand twice or lie outside of the episode.
     """
-    data = found.result.data
+    data = found.result.load().data
     values = data[found.variable]
     at, rows = place(found.info.name, data, steps)
     maps = np.full((len(steps), *values.shape[1:]), np.nan, np.float32)
@@ -196,27 +177,28 @@ def whole_scale(values: np.ndarray, signed: bool) -> tuple[float, float]:
     return (low, high) if low < high else (low, low + 1.0)
 
 
-def _of_steps(res: str, data: xr.Dataset, name: str, steps: Steps) -> np.ndarray:
+def _of_steps(res: str, result: Listed, name: str, steps: Steps) -> np.ndarray:
+    data = result.load().data
     at, rows = place(f"{res}: {name}", data, steps)
     numbers = np.full(len(steps), np.nan)
     numbers[at] = data[name].values[rows]
     return numbers
 
 
-def _with_rows(results: Mapping[str, Result]) -> list[tuple[str, str, xr.Dataset]]:
-    """Id, prefix and dataset of the results that have rows, in the order of their ids."""
-    having = {res: result for res, result in sorted(results.items()) if _has_rows(result.data)}
+def _with_rows(results: Results) -> list[tuple[str, str, Listed]]:
+    """Id and prefix of the results that have rows, and they, in the order of their ids."""
+    both = ((res, listed(result)) for res, result in sorted(results.items()))
+    having = {res: result for res, result in both if _has_rows(result.data)}
     shared = Counter(result.method for result in having.values())
     return [
-        (res, r.method if shared[r.method] == 1 else f"{r.method} ({res})", r.data)
+        (res, r.method if shared[r.method] == 1 else f"{r.method} ({res})", r)
         for res, r in having.items()
     ]
 
 
-def _line(res: str, result: Result, name: Any) -> str:
-    """Python line of a variable: the one that makes the result, where it was noted."""
-    made = result.python or f"Result.load({res.replace('~', '/')!r})"
-    return f"{made}.data[{str(name)!r}]"
+def _line(result: Listed, name: Any) -> str:
+    """Lines that give a variable of a result that was saved."""
+    return of_result(result.path, str(name)) if result.path else ""
 
 
 def _has_rows(data: xr.Dataset) -> bool:

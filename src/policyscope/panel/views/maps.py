@@ -1,17 +1,16 @@
 """Where overlays come from: attention patterns, registered functions, results."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import partial
-from weakref import ref
 
 from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError, UnknownName
-from policyscope.core.result import Result
 from policyscope.core.views import Overlay
 from policyscope.panel.contract.recording import OverlayInfo
 from policyscope.panel.views.built_in import patterns
 from policyscope.panel.views.from_results import overlay_of, result_overlays
+from policyscope.panel.views.listed_results import Results
 from policyscope.panel.views.registered import call, free_name, of_first_episode
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import of_episode
@@ -34,7 +33,7 @@ class Map:
     python: str = ""
 
 
-def find(name: str, recording: Recording, results: Mapping[str, Result]) -> Map:
+def find(name: str, recording: Recording, results: Results) -> Map:
     """The overlay of a name.
 
     Raises:
@@ -46,7 +45,7 @@ def find(name: str, recording: Recording, results: Mapping[str, Result]) -> Map:
     return known[name]
 
 
-def maps(recording: Recording, results: Mapping[str, Result]) -> dict[str, Map]:
+def maps(recording: Recording, results: Results) -> dict[str, Map]:
     """All overlays by name.
 
     First come the recording's own, then those of registered functions, then those of results; one
@@ -121,12 +120,12 @@ def _by_function(recording: Recording, entry: str, name: str, k: int) -> Overlay
     return views[name]
 
 
-def _of_results(recording: Recording, results: Mapping[str, Result]) -> list[Map]:
+def _of_results(recording: Recording, results: Results) -> list[Map]:
     return [
         Map(
             found.info,
             lambda k, found=found: overlay_of(found, of_episode(recording, k)),  # type: ignore
-            ref(found.result),
+            (found.result.path, found.result.signature),
             found.python,
         )
         for found in result_overlays(results)

@@ -1,21 +1,22 @@
 """Overlays of an episode: maps per step, and the files that their numbers lie in."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import numpy as np
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.core.result import Result
 from policyscope.core.views import Overlay
 from policyscope.panel.contract.episode import ArrayRef, OverlayValues
 from policyscope.panel.contract.recording import OverlayInfo
 from policyscope.panel.ranges import Read
 from policyscope.panel.shelf.describe import episode_detail
+from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.shelf.version import check_version, shard_version, version_of
 from policyscope.panel.views.built_in import patterns
-from policyscope.panel.views.from_results import results_of, whole_scale
+from policyscope.panel.views.from_results import whole_scale
+from policyscope.panel.views.listed_results import Results, results_of
 from policyscope.panel.views.maps import Map, find, maps
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import of_episode
@@ -66,11 +67,14 @@ def values(shelf: Shelf, rec: str, k: int, name: str) -> OverlayValues:
     found = find(name, recording, results_of(shelf, rec))
     packed = _packed(shelf, recording, found, k)
     folder = f"/api/recordings/{quote(rec, safe='')}/episodes/{k}/overlays/{quote(name, safe='')}"
-    made, url = packed.overlay, f"{folder}/arrays"
+    made, url = packed.overlay, f"{folder}/arrays?v={_version(recording, found, k)}"
     identity = None
     if made.identity is not None:
         identity = _array("identity", url, made.identity, made.values.nbytes)
-    line = f"overlay(open_recording({shelf.path(recording.path)!r}), {k}, {name!r})"
+    imports = ["from policyscope.panel.views.overlays import overlay"]
+    line = opened(
+        recording, shelf.typed(recording.path), [f"overlay(recording, {k}, {name!r})"], imports
+    )
     return OverlayValues(
         info=found.info.model_copy(update={"layers": list(made.layers)}),
         values=_array("values", url, made.values, 0),
@@ -82,7 +86,7 @@ def values(shelf: Shelf, rec: str, k: int, name: str) -> OverlayValues:
     )
 
 
-def open_bytes(shelf: Shelf, rec: str, k: int, name: str) -> tuple[int, Read]:
+def open_bytes(shelf: Shelf, rec: str, k: int, name: str, version: str = "") -> tuple[int, Read]:
     """The file of an overlay's arrays: its size, and what reads from one byte up to another.
 
     Args:
@@ -90,20 +94,24 @@ def open_bytes(shelf: Shelf, rec: str, k: int, name: str) -> tuple[int, Read]:
         rec: id of the recording.
         k: number of the episode.
         name: one that is listed and computed.
+        version: of the layout that the request was made from; empty for whatever is there.
 
     Raises:
         UnknownName: no such recording, episode or overlay.
+        Changed: the episode or the overlay's result was written anew.
         PolicyscopeError: its numbers lie in the episode's arrays, or as for ``values``.
     """
     recording = shelf.recording(rec)
     if name in patterns(recording):
         raise PolicyscopeError(f"the numbers of overlay '{name}' lie in the episode's arrays")
-    packed = _packed(shelf, recording, find(name, recording, results_of(shelf, rec)), k)
+    found = find(name, recording, results_of(shelf, rec))
+    check_version(version, _version(recording, found, k))
+    packed = _packed(shelf, recording, found, k)
     content = packed.file()
     return len(content), lambda first, last: content[first:last]
 
 
-def listed(recording: Recording, results: Mapping[str, Result]) -> list[OverlayInfo]:
+def listed(recording: Recording, results: Results) -> list[OverlayInfo]:
     """Overlays that every episode of a recording has.
 
     Args:
@@ -115,9 +123,7 @@ def listed(recording: Recording, results: Mapping[str, Result]) -> list[OverlayI
     return [found.info for found in maps(recording, results).values()]
 
 
-def overlay(
-    recording: Recording, k: int, name: str, results: Mapping[str, Result] | None = None
-) -> Overlay:
+def overlay(recording: Recording, k: int, name: str, results: Results | None = None) -> Overlay:
     """One overlay of one episode.
 
     Args:
@@ -131,6 +137,10 @@ def overlay(
         PolicyscopeError: a registered function fails.
     """
     return find(name, recording, results or {}).of(k)
+
+
+def _version(recording: Recording, found: Map, k: int) -> str:
+    return version_of(shard_version(recording.place(k)[0].folder), found.key)
 
 
 def _packed(shelf: Shelf, recording: Recording, found: Map, k: int) -> Packed:
@@ -170,7 +180,11 @@ def _pattern(shelf: Shelf, rec: str, k: int, name: str) -> OverlayValues:
         identity=arrays["row_identity"],
         low=0.0,
         high=1.0,
-        python=f"open_recording({shelf.path(recording.path)!r}).episode({k})[{'sites/' + name!r}]",
+        python=opened(
+            recording,
+            shelf.typed(recording.path),
+            [f"recording.episode({k})[{'sites/' + name!r}]"],
+        ),
     )
 
 

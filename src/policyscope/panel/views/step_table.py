@@ -1,18 +1,19 @@
 """Two tracks over all steps of a recording, for the map of steps."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
-from weakref import ref
 
 import numpy as np
 
-from policyscope.core.result import Result
 from policyscope.panel.contract.episode import ArrayRef, StepTable
 from policyscope.panel.contract.recording import TrackInfo
 from policyscope.panel.ranges import Read
-from policyscope.panel.shelf.shelf import Shelf
-from policyscope.panel.views.from_results import results_of
+from policyscope.panel.shelf.opening import loading, opened
+from policyscope.panel.shelf.shelf import Shelf, recording_signature
+from policyscope.panel.shelf.version import check_version, version_of
+from policyscope.panel.views.listed_results import Results, results_of
 from policyscope.panel.views.quantities import Quantity, over_all
 from policyscope.panel.views.tracks import find
 from policyscope.recordings.read import Recording
@@ -37,8 +38,10 @@ def table(shelf: Shelf, rec: str, x: str, y: str) -> StepTable:
     """
     url = f"/api/recordings/{quote(rec, safe='')}/steps/arrays"
     url += f"?x={quote(x, safe='')}&y={quote(y, safe='')}"
+    asked = _asked(shelf, rec, x, y)
+    url += f"&v={asked.version}"
     arrays, offset = [], 0
-    columns = _columns(shelf, rec, x, y)
+    columns = asked.columns(shelf)
     for name, column in columns.items():
         arrays.append(
             ArrayRef(
@@ -51,20 +54,30 @@ def table(shelf: Shelf, rec: str, x: str, y: str) -> StepTable:
             )
         )
         offset += column.nbytes
-    return StepTable(steps=len(columns["step"]), arrays=arrays)
+    return StepTable(steps=len(columns["step"]), arrays=arrays, python=asked.python(shelf))
 
 
-def open_bytes(shelf: Shelf, rec: str, x: str, y: str) -> tuple[int, Read]:
+def open_bytes(shelf: Shelf, rec: str, x: str, y: str, version: str = "") -> tuple[int, Read]:
     """The file of the table: its size, and what reads from one byte up to another.
 
-    Arguments and errors are those of ``table``.
+    Args:
+        shelf: what is served.
+        rec: id of the recording.
+        x: as for ``table``; so are the errors.
+        y: likewise.
+        version: of the layout that the request was made from; empty for whatever is there.
+
+    Raises:
+        Changed: the recording or a result was written anew.
     """
-    content = b"".join(column.tobytes() for column in _columns(shelf, rec, x, y).values())
+    asked = _asked(shelf, rec, x, y)
+    check_version(version, asked.version)
+    content = b"".join(column.tobytes() for column in asked.columns(shelf).values())
     return len(content), lambda first, last: content[first:last]
 
 
 def all_steps(
-    recording: Recording, x: str, y: str, results: Mapping[str, Result] | None = None
+    recording: Recording, x: str, y: str, results: Results | None = None
 ) -> dict[str, np.ndarray]:
     """Two tracks over all steps of a recording.
 
@@ -95,18 +108,43 @@ def _whole(name: str, steps: Steps) -> np.ndarray:
     return column.astype(np.int32) if discrete else np.full(len(steps), -1, np.int32)
 
 
-def _columns(shelf: Shelf, rec: str, x: str, y: str) -> dict[str, np.ndarray]:
-    """Columns of the table, kept for when their bytes are asked for."""
+@dataclass(frozen=True)
+class _Asked:
+    """Two tracks that are asked for, and the results that they lie in."""
+
+    recording: Recording
+    x: str
+    y: str
+    results: Results
+    made_by: tuple[Hashable, ...]
+
+    @property
+    def version(self) -> str:
+        return version_of(recording_signature(self.recording.path), self.made_by)
+
+    def columns(self, shelf: Shelf) -> dict[str, np.ndarray]:
+        """Columns of the table, kept for when their bytes are asked for."""
+        return shelf.kept(
+            self.recording,
+            ("steps", self.x, self.y, self.made_by),
+            lambda: all_steps(self.recording, self.x, self.y, self.results),
+            lambda columns: sum(column.nbytes for column in columns.values()),
+        )
+
+    def python(self, shelf: Shelf) -> str:
+        loaded = [loading(res, shelf) for res in self.results]
+        more = ", results" if loaded else ""
+        return opened(
+            self.recording, shelf.typed(self.recording.path),
+            [f"all_steps(recording, {self.x!r}, {self.y!r}{more})"],
+            ["from policyscope.panel.views.step_table import all_steps"], loaded,
+        )  # fmt: skip
+
+
+def _asked(shelf: Shelf, rec: str, x: str, y: str) -> _Asked:
     recording, results = shelf.recording(rec), results_of(shelf, rec)
-    both = [find(name, recording, results) for name in (x, y)]
-    return shelf.kept(
-        recording,
-        ("steps", x, y, *(_made_by(quantity, results) for quantity in both)),
-        lambda: all_steps(recording, x, y, results),
-        lambda columns: sum(column.nbytes for column in columns.values()),
-    )
-
-
-def _made_by(quantity: Quantity, results: Mapping[str, Result]) -> Hashable:
-    source = quantity.info.source
-    return ref(results[source]) if source in results else source
+    sources = [find(name, recording, results).info.source for name in (x, y)]
+    made_by = tuple(results[s].signature if s in results else s for s in sources)
+    used = {s for s in sources if s in results}
+    # Names of tracks hang on which results there are: none are left out where one is used.
+    return _Asked(recording, x, y, results if used else {}, made_by)

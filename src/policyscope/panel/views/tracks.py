@@ -1,6 +1,5 @@
 """Tracks: numbers per step, of the recording, of targets, of registered functions, of results."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -8,13 +7,14 @@ import numpy as np
 
 from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError
-from policyscope.core.result import Result
 from policyscope.core.views import Track
 from policyscope.panel.contract.episode import TrackValues
 from policyscope.panel.contract.recording import TrackInfo
+from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views.built_in import built_in
-from policyscope.panel.views.from_results import result_tracks, results_of
+from policyscope.panel.views.from_results import result_tracks
+from policyscope.panel.views.listed_results import Results, results_of
 from policyscope.panel.views.quantities import Quantity, target_quantity
 from policyscope.panel.views.registered import call, free_name, of_first_episode
 from policyscope.recordings.read import Recording
@@ -36,11 +36,11 @@ def values(shelf: Shelf, rec: str, k: int, names: list[str]) -> list[TrackValues
         PolicyscopeError: a registered function fails.
     """
     recording = shelf.recording(rec)
-    results, where = results_of(shelf, rec), shelf.path(recording.path)
+    results, where = results_of(shelf, rec), shelf.typed(recording.path)
     return of_names(recording, k, names, results, where)
 
 
-def listed(recording: Recording, results: Mapping[str, Result]) -> list[TrackInfo]:
+def listed(recording: Recording, results: Results) -> list[TrackInfo]:
     """Tracks that every episode of a recording has.
 
     Args:
@@ -52,9 +52,7 @@ def listed(recording: Recording, results: Mapping[str, Result]) -> list[TrackInf
     return [quantity.info for quantity in quantities(recording, results).values()]
 
 
-def track(
-    recording: Recording, k: int, name: str, results: Mapping[str, Result] | None = None
-) -> TrackValues:
+def track(recording: Recording, k: int, name: str, results: Results | None = None) -> TrackValues:
     """One track of one episode.
 
     Args:
@@ -75,7 +73,7 @@ def track(
 
 
 def of_names(
-    recording: Recording, k: int, names: list[str], results: Mapping[str, Result], where: str = ""
+    recording: Recording, k: int, names: list[str], results: Results, where: str = ""
 ) -> list[TrackValues]:
     """Tracks of an episode by name.
 
@@ -84,18 +82,20 @@ def of_names(
         k: number of the episode.
         names: listed tracks or targets.
         results: results made from the recording, by id.
-        where: the recording as the Python line names it; default is the name of its folder.
+        where: path of the recording in the Python lines; default is the name of its folder.
     """
     steps, known = of_episode(recording, k), quantities(recording, results)
     where = where or recording.path.resolve().name
     found = [known.get(name) or target_quantity(name, recording) for name in names]
-    return [
-        _values(q, steps, f"track(open_recording({where!r}), {k}, {q.info.name!r}).values")
-        for q in found
-    ]
+    imports = ["from policyscope.panel.views.tracks import track"]
+
+    def line(name: str) -> str:
+        return opened(recording, where, [f"track(recording, {k}, {name!r}).values"], imports)
+
+    return [_values(q, steps, q.python or line(q.info.name)) for q in found]
 
 
-def find(name: str, recording: Recording, results: Mapping[str, Result]) -> Quantity:
+def find(name: str, recording: Recording, results: Results) -> Quantity:
     """The quantity of a name: a listed track, else a target.
 
     Raises:
@@ -104,7 +104,7 @@ def find(name: str, recording: Recording, results: Mapping[str, Result]) -> Quan
     return quantities(recording, results).get(name) or target_quantity(name, recording)
 
 
-def quantities(recording: Recording, results: Mapping[str, Result]) -> dict[str, Quantity]:
+def quantities(recording: Recording, results: Results) -> dict[str, Quantity]:
     """All listed tracks by name.
 
     First come the recording's own, then those of registered functions, then those of results; one
@@ -160,5 +160,5 @@ def _values(quantity: Quantity, steps: Steps, line: str) -> TrackValues:
         group=info.group,
         kind=info.kind,
         values=[float(v) if np.isfinite(v) else None for v in numbers],
-        python=quantity.python or line,
+        python=line,
     )

@@ -53,7 +53,9 @@ export function served(): Asked {
       }
       const values = Array.from({ length: STEPS }, (_, t) => valueOf(name, t));
       const { unit, group, kind } = known ?? info(name, name);
-      return [{ name, unit, group, kind, values, python: "" }] as T;
+      return [
+        { name, unit, group, kind, values, python: `import x\nx[${JSON.stringify(name)}]` },
+      ] as T;
     },
     async bytes(path: string, from: number, to: number): Promise<ArrayBuffer> {
       paths.push(`${path} ${from} ${to}`);
