@@ -71,7 +71,8 @@ def test_two_jobs_run_at_once_to_their_results(shelf, jobs):
         words = shlex.split(job.command)
         assert words[:2] == ["policyscope", "explain"]
         assert words[words.index("--episode") + 1] == str(episode)
-        assert str(shelf.folder) not in job.command + job.message
+        assert words[2] == shelf.typed(shelf.folder_of("recording", "rec"))
+        assert str(shelf.folder) not in job.message
     assert jobs.cancel(first.id) == done[0], "one that has ended stays as it is"
     with pytest.raises(UnknownName, match="job 'nothing'"):
         jobs.get("nothing")

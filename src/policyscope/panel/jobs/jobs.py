@@ -34,7 +34,7 @@ class _Run:
         self.shelf, self.wanted, self.out = shelf, wanted, out
         self.id, self.began = secrets.token_hex(4), _now()
         recording = out.parents[1]
-        shown = shelf.path(recording)
+        shown = shelf.typed(recording)
         result = f"{shown}/explain/{out.name}"
         self.line = shlex.join(["policyscope", *_arguments(shown, wanted, flags, result)])
         self.state: Literal["running", "done", "failed", "cancelled"] = "running"
