@@ -131,7 +131,7 @@ def test_the_heat_map_follows_vehicles_and_its_units_become_tracks(visitor, data
     page.get_by_label("by identity").uncheck()
     column = list(who[step]).index(seen[-1])
     expect(page.locator("[data-heat]")).to_be_visible()
-    assert hovered(page, step, column, 4 * who.shape[1])[0] == f"unit 0,0,{column}"
+    assert hovered(page, step, column, 4 * who.shape[1])[0] == f"unit 0, {column}"
     page.mouse.down()
     page.mouse.up()
     track = f"site[{SITE}][0,0,{column}]"
