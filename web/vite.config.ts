@@ -13,6 +13,7 @@ export default defineConfig({
     modulePreload: false,
     cssCodeSplit: false,
     assetsInlineLimit: Number.MAX_SAFE_INTEGER,
+    chunkSizeWarningLimit: 700, // kB: splitting, which the warning asks for, is off on purpose
     rolldownOptions: {
       output: {
         codeSplitting: false,

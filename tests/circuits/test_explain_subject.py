@@ -46,12 +46,14 @@ def test_results_name_their_recording_and_no_machine(folder):
 
 
 def test_python_line_makes_the_result_again(folder, monkeypatch):
-    monkeypatch.chdir(folder.parent)
-    names = {"open_recording": open_recording, "explain": explain, "traces": traces,
-             "AttentionConfig": AttentionConfig}  # fmt: skip
-    for result in (explain(open_recording("rec"), QUICK), traces(open_recording("rec"), SITE, 1)):
+    monkeypatch.chdir(folder.parents[1])
+    typed = f"{folder.parent.name}/rec"
+    for result in (explain(open_recording(typed), QUICK), traces(open_recording(typed), SITE, 1)):
         assert result.provenance["command"] == result.python
-        again = eval(result.python, names)
+        assert f"open_recording({typed!r})" in result.python
+        names: dict = {}
+        exec(result.python, names)
+        again = names["result"]
         assert again.data.identical(result.data)
         assert again.parameters == result.parameters
 

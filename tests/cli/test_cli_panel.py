@@ -87,6 +87,15 @@ def until(holds) -> None:
         time.sleep(0.05)
 
 
+def test_a_folder_without_anything_names_the_command_that_makes_something(tmp_path):
+    with panel(".", cwd=tmp_path) as (process, address):
+        assert process.stdout.readline() == "Ctrl-C ends it\n"
+        told = process.stdout.readline()
+        assert fetch(f"{address}api/library")[0] == 200
+    assert told.startswith(". holds no recordings and no results; ")
+    assert told.endswith("policyscope record highway-ego-attention --out rec\n")
+
+
 def test_a_hangup_that_is_ignored_stays_ignored(tmp_path):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; processes inherit it
     try:

@@ -27,11 +27,12 @@ def blocks():
 
 @pytest.fixture
 def folder(recorded, tmp_path, monkeypatch):
-    """A folder with runs/rec and my_views.py as the docs have it; nothing of it stays imported."""
+    """A folder with the docs' runs/rec and examples/my_views.py; nothing of it stays imported."""
     shutil.copytree(recorded, tmp_path / "runs" / "rec")
-    (tmp_path / "my_views.py").write_text(blocks()[0])
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "my_views.py").write_text(blocks()[0])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend("examples")  # PYTHONPATH=examples
     entries = {kind: dict(names) for kind, names in registry._ENTRIES.items()}
     monkeypatch.setattr(registry, "_ENTRIES", entries)
     yield tmp_path
@@ -94,7 +95,7 @@ def test_page_track_and_overlay_are_there(folder):
 def test_without_registering_there_is_only_the_page(folder):
     """The wrong variant: the module without its last two lines."""
     code = "\n".join(line for line in blocks()[0].splitlines() if not line.startswith("register("))
-    (folder / "my_views.py").write_text(code)
+    (folder / "examples" / "my_views.py").write_text(code)
     exec(blocks()[1], {})
     page = client(folder)
     assert [r["method"] for r in get(page, "library")["results"]] == ["haste"]
@@ -111,7 +112,7 @@ def test_an_overlay_by_row_order_is_noticed(folder):
     """The wrong variant: identities counted through the rows of the observation."""
     code = blocks()[0].replace("identity=who", "identity=np.arange(15) + 0 * who")
     assert code != blocks()[0]
-    (folder / "my_views.py").write_text(code)
+    (folder / "examples" / "my_views.py").write_text(code)
     exec(blocks()[1], {})
     page = client(folder)
     overlay = get(page, "recordings/rec/episodes/0/overlays/seen")
@@ -120,7 +121,9 @@ def test_an_overlay_by_row_order_is_noticed(folder):
 
 
 def test_a_failing_function_takes_no_page_down(folder):
-    (folder / "my_views.py").write_text(blocks()[0].replace('["q"].values', '["Q"].values'))
+    (folder / "examples" / "my_views.py").write_text(
+        blocks()[0].replace('["q"].values', '["Q"].values')
+    )
     exec(blocks()[1], {})
     page = client(folder)
     (track,) = [t for t in get(page, "recordings/rec")["tracks"] if t["name"] == "haste"]

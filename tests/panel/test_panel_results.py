@@ -2,15 +2,18 @@
 
 import base64
 import json
+import shutil
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from policyscope.circuits.traces import traces
 from policyscope.core import registry
 from policyscope.core.result import Result
 from policyscope.panel.shelf.results import result_line
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.recordings.read import open_recording
 
 DUMMY = "/api/results/rec~explain~dummy"
 
@@ -34,13 +37,13 @@ def themed(result: Result, mode: str = "light") -> go.Figure:
     return go.Figure(layout={"paper_bgcolor": "black" if mode == "dark" else "white"})
 
 
-def test_parameters_checks_and_the_line_that_makes_it(client):
+def test_parameters_checks_and_the_line_that_makes_it(client, served):
     detail = client.get(DUMMY).json()
     assert (detail["method"], detail["recording"], detail["path"]) == (
         "dummy", "rec", "rec/explain/dummy",
     )  # fmt: skip
     assert detail["parameters"] == {"recording": "rec", "depth": 2}
-    assert detail["python"] == "dummy(open_recording('rec'))"
+    assert detail["python"] == f"dummy(open_recording({str(served / 'rec')!r}))"
     assert detail["provenance"]["command"] == "policyscope explain rec"
     assert detail["variables"] == {"gain": ["step (2)", "action (2)"]}
     gap, share = detail["check_lines"]
@@ -48,6 +51,21 @@ def test_parameters_checks_and_the_line_that_makes_it(client):
                    "passed": True}  # fmt: skip
     assert (share["value"], share["passed"]) == (None, False)
     assert (detail["checks"], detail["failed"], detail["figure"]) == (2, 1, True)
+
+
+def test_the_line_of_a_result_runs_wherever_it_was_made(client, served):
+    made = traces(open_recording(served / "rec"), "attention_layer.pattern", 1)
+    made.save(served / "traced")
+    assert str(served) not in made.python
+    names: dict = {}
+    exec(client.get("/api/results/traced").json()["python"], names)
+    assert names["result"].data.identical(made.data)
+
+
+def test_a_line_is_as_it_was_where_the_recording_is_not_there(client, served):
+    shutil.copytree(served / "rec/explain/dummy", served / "dummy")
+    shutil.rmtree(served / "rec")
+    assert client.get("/api/results/dummy").json()["python"] == "dummy(open_recording('rec'))"
 
 
 def test_a_method_without_a_figure_gets_a_plain_one(client):

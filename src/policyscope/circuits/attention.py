@@ -77,7 +77,7 @@ def explain(
         )
     decisions = gather(recording, recorded, config.horizon)
     found = analyse(decisions, agent, prefix, config, greedy=recording.act == "greedy")
-    line = python_line("explain", recording, *_changed(config))
+    line = _python(recording, config)
     return replace(
         found,
         parameters={"recording": subject(recording), **found.parameters, "python": line},
@@ -134,9 +134,12 @@ def analyse(
     )
 
 
-def _changed(config: AttentionConfig) -> list[str]:
+def _python(recording: Any, config: AttentionConfig) -> str:
     changed = [f"{k}={v!r}" for k, v in asdict(config).items() if v != getattr(AttentionConfig, k)]
-    return [f"AttentionConfig({', '.join(changed)})"] if changed else []
+    if not changed:
+        return python_line(explain, recording)
+    given = f"AttentionConfig({', '.join(changed)})"
+    return python_line(explain, recording, [given], [AttentionConfig])
 
 
 def _numpy(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:

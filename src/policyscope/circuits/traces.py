@@ -78,7 +78,7 @@ def traces(recording: Any, site: str, episode: int, command: str | None = None) 
         frame = frame.assign_coords(identity=who, unit=np.arange(flat.shape[-1]))
     frame["activation"] = (dims, flat.astype(np.float32))
     frame["centred"] = (dims, centre(flat).astype(np.float32))
-    line = python_line("traces", recording, repr(site), str(episode))
+    line = python_line(traces, recording, [repr(site), str(episode)])
     return Result(
         "traces",
         frame,

@@ -29,11 +29,11 @@ examples:
 class Args:
     """Flags of ``policyscope export``."""
 
-    recording: Annotated[Path, tyro.conf.Positional]
+    recording: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
     """Folder of a recording."""
-    episode: Annotated[int | None, tyro.conf.Positional] = None
+    episode: Annotated[int | None, tyro.conf.Positional, tyro.conf.arg(metavar="[EPISODE]")] = None
     """One episode; default is the first 100, or as many of them as a page can hold."""
-    out: Path | None = None
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """HTML file to write; default is beside the recording: RECORDING.html."""
     site: tuple[str, ...] = ()
     """Sites to hold however large they are; of the others as many as keep the page small."""

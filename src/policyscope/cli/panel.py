@@ -1,5 +1,6 @@
 """``policyscope panel``: look at recordings and results in the browser."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,9 +71,18 @@ def main(argv: Sequence[str]) -> int:
                 import webbrowser
 
                 webbrowser.open(address)
+            found = app.state.shelf.found()
+            if found.whole and not (found.recordings or found.results):
+                sys.stdout.write(_nothing_in(args.folder))
+                sys.stdout.flush()
 
         run(app, listener, ready)
     return 0
+
+
+def _nothing_in(folder: Path) -> str:
+    make = f"policyscope record highway-ego-attention --out {shlex.quote(str(folder / 'rec'))}"
+    return f"{folder} holds no recordings and no results; this makes a recording: {make}\n"
 
 
 def _check(args: Args) -> None:

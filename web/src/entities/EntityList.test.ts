@@ -52,7 +52,7 @@ it("is one tab stop; the arrows go from row to row", async () => {
   expect([0, 1, 2].map((identity) => line(container, identity).tabIndex)).toEqual([0, -1, -1]);
 });
 
-it("shows the changed scene and its weights", () => {
+it("shows the changed scene and its weights, and says so", async () => {
   const entities = [sampleEntity(0), sampleEntity(1, { x: 3, y: 4 })];
   const weights = {
     attention: {
@@ -63,7 +63,10 @@ it("shows the changed scene and its weights", () => {
       identity: [0, 1],
     },
   };
-  const { container } = render(EntityList, { ...usual, entities, weights });
+  const { container, queryByText, rerender } = render(EntityList, usual);
+  expect(queryByText("changed")).toBeNull();
+  await rerender({ ...usual, entities, weights });
+  expect(queryByText("changed")).toBeTruthy();
   expect(words(line(container, 1))).toEqual(["1", "5", "8.0", ".25", "1.00"]);
   expect(line(container, 2).classList.contains("gone")).toBe(true);
 });

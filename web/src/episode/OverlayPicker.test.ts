@@ -17,3 +17,18 @@ it("copies the line of an overlay that is shown, and leaves it shown", async () 
   expect(shown.now.overlays).toBeNull();
   expect(screen.queryByLabelText("copy the Python line of hidden")).toBeNull();
 });
+
+it("stays open under a press on a text, and closes with Escape and a press outside", async () => {
+  const { container } = render(OverlayPicker, { infos: [sampleOverlay(2).info] });
+  const box = container.querySelector("details")!;
+  box.open = true;
+  const field = screen.getByRole("checkbox");
+  await fireEvent.pointerDown(field);
+  await fireEvent.focusOut(field, { relatedTarget: null });
+  expect(box.open).toBe(true);
+  await fireEvent.keyDown(field, { key: "Escape" });
+  expect(box.open).toBe(false);
+  box.open = true;
+  await fireEvent.pointerDown(document.body);
+  expect(box.open).toBe(false);
+});

@@ -66,6 +66,8 @@ afterEach(() => {
 
 test("from the library into a recording: where, how good, from where", async () => {
   expect(screen.getByRole("heading", { level: 1 }).textContent).toBe("policyscope");
+  const below = within(screen.getByRole("contentinfo"));
+  expect(await below.findByText("policyscope panel runs")).toBeTruthy();
   await fireEvent.click((await screen.findByRole("link", { name: "runs/rec" })).closest("tr")!);
   expect(location.hash).toBe("#/recordings/rec");
   const header = screen.getByRole("banner");

@@ -12,9 +12,13 @@ export class Present {
   private rec = $derived(this.result?.recording ?? shown.now.recording);
   private results: Loaded<Awaited<ReturnType<Client["result"]>>>;
   private recordings: Loaded<Awaited<ReturnType<Client["recording"]>>>;
+  private library: Loaded<Awaited<ReturnType<Client["library"]>>>;
   private episodes: Loaded<Awaited<ReturnType<Client["episode"]>>>;
 
   constructor(api: Client) {
+    this.library = new Loaded(() =>
+      this.page === "library" ? (signal) => api.library(signal) : null,
+    );
     this.results = new Loaded(() => {
       const [page, res] = [this.page, shown.now.result];
       return page === "result" ? (signal) => api.result(res, signal) : null;
@@ -42,7 +46,7 @@ export class Present {
   }
 
   get command(): string {
-    if (this.page === "library") return "policyscope panel";
+    if (this.page === "library") return panelCommand(this.library?.value?.folder ?? "");
     if (this.page === "result") return "";
     return this.recording?.command ?? "";
   }
@@ -62,6 +66,12 @@ export class Present {
     if (page !== "library") parts.push(this.recording?.agent ?? "");
     return [...parts.filter(Boolean), "policyscope"].join(" \u00b7 ");
   }
+}
+
+/** What shows a folder again, as a shell reads it. */
+export function panelCommand(folder: string): string {
+  const plain = /^[\w@%+=:,./-]*$/.test(folder);
+  return `policyscope panel ${plain ? folder : `'${folder.replaceAll("'", `'"'"'`)}'`}`.trim();
 }
 
 /** Where something comes from, in one line: version, date, seed, commit, packages. */

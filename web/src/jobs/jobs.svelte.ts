@@ -12,6 +12,8 @@ class Jobs {
   failure = $state<string | null>(null);
   /** How many jobs have ended well while the page was open: the library then holds more. */
   finished = $state(0);
+  /** The job that was begun last from this page. */
+  latest: string | null = null;
   private looked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking = false;
@@ -47,7 +49,11 @@ class Jobs {
 
   /** Begin a job; gives what is wrong with it, or null. */
   async begin(wanted: JobRequest): Promise<string | null> {
-    return this.act((api) => api.beginJob(wanted));
+    return this.act(async (api) => {
+      const job = await api.beginJob(wanted);
+      this.latest = job.id;
+      return job;
+    });
   }
 
   /** Cancel a job; gives why that cannot be, or null. */

@@ -28,6 +28,11 @@ test.each([
   ["return<7", [1, 3]],
   ["return<-1", [1]],
   ["return<\u22121", [1]],
+  ["return > 7", [0, 2]],
+  ["return> 7 steps <10", [0]],
+  ["return < \u22121", [1]],
+  ["steps != 9 crashed", [1, 2]],
+  ["outcome : arrived", [0, 2]],
   ["return=7.47", [2]],
   ["return!=7.47", [0, 1, 3]],
   ["steps>=10", [2, 3]],
@@ -45,7 +50,8 @@ test.each([
 });
 
 test.each([
-  ["retrun<3", "retrun"],
+  ["retrun<3", "\u201cretrun\u201d"],
+  ["retrun > 3", "\u201cretrun\u201d"],
   ["return<", "return<"],
   ["return<x", "return<"],
   ["steps>=NaN", "steps>="],

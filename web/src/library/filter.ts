@@ -3,6 +3,8 @@
 //   crashed            the outcome contains the word          !crashed    it does not
 //   outcome:arrived    the outcome is it, or names it         !outcome:arrived
 //   return<3  steps>=10  seed=12  episode!=4                  a number compared
+//
+// Spaces around a sign change nothing: return > 3 is return>3.
 
 import type { EpisodeTable } from "../api/schema";
 import { fixed } from "../model/format";
@@ -36,6 +38,8 @@ function same(a: number, b: number): boolean {
 export function parse(text: string): Filter {
   const problems: string[] = [];
   const tests = text
+    .replace(/\s+(<=|>=|!=|[<>=:])\s*/g, "$1")
+    .replace(/([<>=:])\s+(?=[-\u2212+.\d])/g, "$1")
     .split(/\s+/)
     .filter(Boolean)
     .map((term) => {

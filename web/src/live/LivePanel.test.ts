@@ -50,6 +50,26 @@ it("lists a change of the scene and takes it back", async () => {
   expect(shown.now.scene).toHaveLength(1);
 });
 
+it("keeps what cannot be set in the field, and says why", async () => {
+  const { api } = liveServer();
+  render(LivePanelIn, { api, episode: episode(), step: 0 });
+  for (const [name, text, why] of [
+    ["speed in metres per second", "fast", "no number"],
+    ["speed in metres per second", "101", "at most 100 m/s"],
+    ["x in metres", "99999", "within 1 km of the ego"],
+  ] as const) {
+    const field = screen.getByRole<HTMLInputElement>("textbox", { name });
+    await fireEvent.input(field, { target: { value: text } });
+    expect(screen.queryByText(why)).toBeNull();
+    await fireEvent.blur(field);
+    expect([field.value, field.getAttribute("aria-invalid")]).toEqual([text, "true"]);
+    expect(screen.getByText(why).getAttribute("role")).toBe("alert");
+    await fireEvent.keyDown(field, { key: "Escape" });
+    expect([field.getAttribute("aria-invalid"), screen.queryByText(why)]).toEqual(["false", null]);
+  }
+  expect(shown.now.scene).toEqual([]);
+});
+
 it("says under the field what is wrong with a target", async () => {
   const { api } = liveServer(({ targets }) =>
     targets?.includes("nope") ? new Failure("cannot read 'nope'; e.g. value", "x", 400) : null,

@@ -102,6 +102,20 @@ export function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits)) + 0; // no negative zero
 }
 
+/** The fastest speed, in m/s, and the farthest place from the recorded ego, in m, that are asked. */
+const FASTEST = 100;
+const FARTHEST = 1000;
+
+/** Why a speed in m/s is refused; null where it is not. */
+export function refusedSpeed(speed: number): string | null {
+  return Math.abs(speed) > FASTEST ? `at most ${FASTEST} m/s` : null;
+}
+
+/** Why a place along one axis is refused, both in m; null where it is not. */
+export function refusedPlace(place: number, ego: number): string | null {
+  return Math.abs(place - ego) > FARTHEST ? "within 1 km of the ego" : null;
+}
+
 const UNITS: Record<string, string> = { x: " m", y: " m", heading: " rad", speed: " m/s" };
 const WORDS: Record<string, [string, string]> = {
   move: ["move", " to "],

@@ -42,6 +42,15 @@ const values = () =>
     line.querySelector("[data-value]")!.textContent,
   ]);
 
+test("beside changed numbers it says that its scores are those recorded", async () => {
+  const { page, props } = await timeline(3, { recorded: true });
+  expect((await screen.findByText("recorded")).closest(".caption")!.textContent).toContain(
+    "Q-values",
+  );
+  await page.rerender({ given: { ...props, recorded: false } });
+  expect(screen.queryByText("recorded")).toBeNull();
+});
+
 test("each track tells its value at the step, and the chosen action is marked", async () => {
   const { at } = await timeline(3);
   await waitFor(() => expect(values()).toHaveLength(5));

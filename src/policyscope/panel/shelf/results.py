@@ -2,13 +2,14 @@
 
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from policyscope.core.errors import PolicyscopeError, system_error
 from policyscope.core.files import check_schema, read_json
 from policyscope.core.registry import find, names
-from policyscope.core.result import VERSION
+from policyscope.core.result import VERSION, Result
 from policyscope.panel.contract.library import ResultLine
 from policyscope.panel.contract.result import CheckLine, ResultDetail
 from policyscope.panel.failures import without_folders
@@ -16,6 +17,8 @@ from policyscope.panel.shelf.lines import Facts, facts, finite, recorded
 from policyscope.panel.shelf.shelf import Shelf, result_signature
 
 THEMES = ("light", "dark")
+#: The opening of a recording up to its path, and the path as Python writes it.
+_OPENED = re.compile(r"""(\bopen_recording\()('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 
 
 def result_line(shelf: Shelf, res: str, folder: Path | None = None) -> ResultLine:
@@ -77,7 +80,7 @@ def detail(shelf: Shelf, res: str) -> ResultDetail:
             str(name): [f"{dim} ({sizes[dim]})" for dim in array.dims]
             for name, array in result.data.data_vars.items()
         },
-        python=result.python,
+        python=_python(shelf, result, line.recording),
         figure=True,
     )  # fmt: skip
 
@@ -153,6 +156,15 @@ def _header(shelf: Shelf, folder: Path) -> dict[str, Any]:
         return {"problem": f"{shelf.path(folder)}: its result.json is damaged ({lacks})"}
     unchecked = values.get("unchecked")
     return {**{k: values[k] for k in shape}, "unchecked": unchecked and str(unchecked)}
+
+
+def _python(shelf: Shelf, result: Result, rec: str | None) -> str | None:
+    """The line that makes it, with its recording where the panel finds it."""
+    place = shelf.found().recordings.get(rec or "")
+    if result.python is None or place is None:
+        return result.python
+    path = shelf.typed(place)
+    return _OPENED.sub(lambda found: f"{found[1]}{path!r}", result.python)
 
 
 def _number(value: float) -> float | None:
