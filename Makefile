@@ -10,6 +10,8 @@ PAGE_SOURCES = $(shell find web/src -type f ! -name '*.test.ts') \
 NODE_FITS = node -e 'const [a, b] = process.versions.node.split(".").map(Number); \
 	process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)' \
 	&& npm --version
+# Its metadata asks for an old numpy and gym that it does not need.
+ENGINE = procgen-mirror==0.10.7 gym3==0.3.3
 NPM = . ./.venv/node && npm --prefix web
 export OMP_WAIT_POLICY = PASSIVE
 export OMP_NUM_THREADS = 1
@@ -31,6 +33,9 @@ setup: .venv/ready $(PAGE)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0" -c constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]" -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check cffi imageio -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(ENGINE) 2>/dev/null || \
+		echo "no Procgen engine for this machine: CoinRun and Maze are left out, the rest works"
 	touch .venv/ready
 
 # A line of shell that makes the right node and npm the first ones found.

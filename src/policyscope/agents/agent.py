@@ -1,5 +1,6 @@
 """Agent: a network and how to step it, unroll it and read its names."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,8 +24,8 @@ class Decision:
     """What an agent decides for a batch of N observations.
 
     Args:
-        action: (N,) or (N, D).
-        logp: (N,) log-probability of the action under the acting mode.
+        action: (N,) or (N, D), continuous ones clipped to their bounds.
+        logp: (N,) log-probability of the action, before clipping, under the acting mode.
         outputs: everything the network put out, by name, batch first.
         state: memory after the decision; None for an agent without memory.
     """
@@ -42,7 +43,9 @@ class Agent:
     Args:
         net: an ordinary module. Without memory: observation -> outputs. Recurrent
             (``net.recurrent`` is true): (observation, state) -> (outputs, state), with
-            ``net.initial_state(n)``: a tensor or tuples, lists and dicts of them, (N, ...) each.
+            ``net.initial_state(n)``: a tensor or tuples, lists and dicts of them, (N, ...) each. It
+            may split its forward into ``encode(observation)`` and ``recall(encoded, state)``, so
+            that unrolling encodes all rows in one pass.
         network: registered name of the network and its constructor arguments.
         head: how outputs become an action: q, categorical or gaussian.
         space: shapes and names of observations and actions.
@@ -138,7 +141,14 @@ class Agent:
         outputs, state = self.forward(obs, state)
         sample = self.acting == "sample" if sample is None else sample
         action, logp = choose(self.head, outputs, sample, generator)
-        return Decision(action, logp, outputs, state)
+        return Decision(self._bounded(action), logp, outputs, state)
+
+    def _bounded(self, action: Tensor) -> Tensor:
+        """A continuous action within its bounds; its log-probability stays that of the draw."""
+        if self.head != "gaussian" or not self.space.action_low:
+            return action
+        low, high = self.space.action_low, self.space.action_high
+        return action.clamp(action.new_tensor(low), action.new_tensor(high))
 
     def unroll(self, obs: Tensor, state: Any, first: Bool[Tensor, "T B"]) -> tuple[Outputs, Any]:
         """Outputs over a stretch of time, differentiable and equal to a loop of ``act``.
@@ -157,13 +167,22 @@ class Agent:
             outputs, _ = self.forward(obs.flatten(0, 1), None)
             return {k: v.unflatten(0, (steps, batch)) for k, v in outputs.items()}, None
         state = self.initial_state(batch) if state is None else state
+        step, inputs = self._stepwise(obs)
         rows, states = [], []
         for t in range(steps):
             state = begin_anew(state, self.initial_state(batch), first[t])
-            outputs, state = self.forward(obs[t], state)
+            outputs, state = step(inputs[t], state)
             rows.append(outputs)
             states.append(state)
         return {k: torch.stack([r[k] for r in rows]) for k in rows[0]}, stack_states(states)
+
+    def _stepwise(self, obs: Tensor) -> tuple[Callable[[Tensor, Any], tuple[Outputs, Any]], Tensor]:
+        """What to do at each row, and to what: parts without memory run for all rows at once."""
+        net: Any = self.net
+        if not hasattr(net, "encode"):
+            return self.forward, obs
+        encoded = net.encode(self.preprocess(obs.flatten(0, 1)))
+        return net.recall, encoded.unflatten(0, obs.shape[:2])
 
     def with_weights(self, weights: dict[str, Tensor]) -> "Agent":
         """The same agent with other weights, e.g. its own initial ones."""

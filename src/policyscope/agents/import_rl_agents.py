@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
+from policyscope.agents.import_file import read_torch
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json
 from policyscope.envs.make import make_lane, versioned
@@ -79,22 +79,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         BadFile: missing, truncated, corrupted, of another format, or refused because it would run
             code.
     """
-    if not path.is_file():
-        raise BadFile(path, "no such file")
-    if not zipfile.is_zipfile(path):
-        raise BadFile(path, "is not a torch archive, or is truncated")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch does not look at the checksums
-    except Exception as error:
-        raise BadFile(path, f"damaged archive: {_first_line(error)}") from None
-    if damaged:
-        raise BadFile(path, f"damaged archive: the checksum of {damaged} does not fit")
-    try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged archives make the loader raise almost anything
-        cause = _first_line(error)
-        raise BadFile(path, f"refused: damaged, or more than weights is in it: {cause}") from None
+    values = read_torch(path)
     weights = values.get("state_dict") if isinstance(values, dict) else None
     if not isinstance(weights, Mapping) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise BadFile(path, "holds no 'state_dict' of tensors", "give a checkpoint of rl-agents")
@@ -102,10 +87,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if bad:
         raise BadFile(path, f"weights are not finite: {', '.join(bad)}")
     return values
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def read_config(path: str | Path) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.heads import ACTING, HEADS
-from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
+from policyscope.agents.preprocess import build_preprocess, preprocess_to_json
+from policyscope.core.errors import BadFile, UnknownName
 from policyscope.core.files import read_json, write_json
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
@@ -56,13 +57,9 @@ def save_agent(agent: Agent, folder: Path) -> None:
     """Write an agent's folder; checkpoints already in it stay.
 
     Raises:
-        PolicyscopeError: the agent has a preprocessing module, which the folder has no form for.
+        PolicyscopeError: the agent has a preprocessing module that is not registered.
     """
-    if not isinstance(agent.preprocess, nn.Identity):
-        kind = type(agent.preprocess).__name__
-        raise PolicyscopeError(
-            f"an agent whose preprocess is a {kind} cannot be saved; make it part of the network"
-        )
+    preprocess = preprocess_to_json(agent.preprocess)
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / "weights.safetensors", agent.net.state_dict())
     if agent.initial is not None:
@@ -73,6 +70,7 @@ def save_agent(agent: Agent, folder: Path) -> None:
         "network": {"name": name, "arguments": arguments},
         "head": agent.head,
         "acting": agent.acting,
+        "preprocess": preprocess,
         "space": asdict(agent.space),
         "env": agent.env and agent.env.to_json(),
         "card": agent.card,
@@ -153,6 +151,7 @@ def _read(path: Path) -> dict[str, Any]:
             "head": values["head"],
             "space": Space(**tuples),
             "acting": values["acting"],
+            "preprocess": build_preprocess(values.get("preprocess")),
             "env": EnvSpec.from_json(values["env"]) if values["env"] else None,
             "card": dict(values["card"]),
         }

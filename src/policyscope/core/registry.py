@@ -8,16 +8,40 @@ from typing import Any
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
 
+_PROCGEN = (
+    "bigfish", "bossfight", "caveflyer", "chaser", "climber", "coinrun", "dodgeball", "fruitbot",
+    "heist", "jumper", "leaper", "maze", "miner", "ninja", "plunder", "starpilot",
+)  # fmt: skip
+
 _ENTRIES: dict[str, dict[str, str]] = {
     "environment": {
         "highway/intersection": "policyscope.envs.highway.lane:make_lane",
+        **{f"procgen/{game}": "policyscope.envs.procgen.lane:make_lane" for game in _PROCGEN},
+    },
+    "batched environment": {
+        f"procgen/{game}": "policyscope.envs.procgen.stepper:make_stepper" for game in _PROCGEN
     },
     "network": {
+        "actor_critic": "policyscope.agents.actor_critic:ActorCriticNetwork",
+        "actor_critic_lstm": "policyscope.agents.actor_critic_lstm:ActorCriticLSTM",
         "ego_attention": "policyscope.agents.ego_attention:EgoAttentionNetwork",
+        "clear_cnn": "policyscope.agents.clear_cnn:ClearNetwork",
+        "impala": "policyscope.agents.impala:ImpalaNetwork",
+        "impala_gru": "policyscope.agents.impala_gru:ImpalaGRUNetwork",
         "mlp": "policyscope.agents.mlp:MLPNetwork",
+        "nature_actor_critic": "policyscope.agents.nature:NatureActorCritic",
+        "nature_q": "policyscope.agents.nature:NatureQ",
+    },
+    "preprocess": {
+        "flat": "policyscope.agents.preprocess:Flat",
+        "pixels": "policyscope.agents.preprocess:Pixels",
     },
     "importer": {
+        "cleanrl": "policyscope.agents.import_cleanrl:import_checkpoint",
+        "procgen_pytorch": "policyscope.agents.import_procgen_pytorch:import_checkpoint",
         "rl_agents": "policyscope.agents.import_rl_agents:import_checkpoint",
+        "rl_clarity": "policyscope.agents.import_rl_clarity:import_checkpoint",
+        "stable_baselines3": "policyscope.agents.import_sb3:import_checkpoint",
     },
     "method": {
         "attention": "policyscope.circuits.attention:explain",
@@ -40,8 +64,8 @@ def register(kind: str, name: str, entry: str) -> None:
     """Add an entry.
 
     Args:
-        kind: what the entry is: environment, network, importer, method, figure, track (gives
-            numbers per step) or overlay (gives maps per step).
+        kind: what the entry is: environment, network, preprocess, importer, method, figure, track
+            (gives numbers per step) or overlay (gives maps per step).
         name: the name users give.
         entry: ``module:attribute``, imported when it is first asked for.
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
@@ -13,7 +13,11 @@ from policyscope.envs.stepper import Lane, Stepper
 from policyscope.envs.steppers import LocalStepper
 from policyscope.envs.workers import ProcessStepper
 
-_PACKAGES = {"highway/": ("highway-env", "gymnasium"), "gym:": ("gymnasium",)}
+_PACKAGES = {
+    "highway/": ("highway-env", "gymnasium"),
+    "gym:": ("gymnasium",),
+    "procgen/": ("procgen-mirror",),
+}
 
 
 def make(spec: EnvSpec, lanes: int = 1, workers: int = 0) -> Stepper:
@@ -39,6 +43,18 @@ def make(spec: EnvSpec, lanes: int = 1, workers: int = 0) -> Stepper:
         return ProcessStepper(spec, lanes, workers)
     if lanes < 1:
         raise PolicyscopeError("a stepper needs at least one lane")
+    return make_local(spec, lanes)
+
+
+def make_local(spec: EnvSpec, lanes: int) -> Stepper:
+    """Make an environment of several lanes in this process, on its batched engine if it has one.
+
+    Raises:
+        UnknownName: no such environment or option.
+    """
+    if spec.id in names("batched environment"):
+        stepper: Stepper = find("batched environment", spec.id)(spec, lanes)
+        return stepper
     return LocalStepper([make_lane(spec) for _ in range(lanes)])
 
 
@@ -60,7 +76,10 @@ def versioned(spec: EnvSpec) -> EnvSpec:
     if spec.versions:
         return spec
     packages = next((p for start, p in _PACKAGES.items() if spec.id.startswith(start)), ())
-    return replace(spec, versions={name: version(name) for name in packages})
+    try:
+        return replace(spec, versions={name: version(name) for name in packages})
+    except PackageNotFoundError:
+        return spec  # making the environment says what to install
 
 
 def parse_env(text: str, settings: Sequence[str] = ()) -> EnvSpec:

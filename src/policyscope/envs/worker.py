@@ -9,8 +9,7 @@ from typing import Any
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.registry import register
 from policyscope.envs.spec import EnvSpec
-from policyscope.envs.stepper import Snapshot
-from policyscope.envs.steppers import LocalStepper
+from policyscope.envs.stepper import Snapshot, Stepper
 
 
 def serve(descriptor: int) -> None:
@@ -20,7 +19,7 @@ def serve(descriptor: int) -> None:
         descriptor: file descriptor of a socket shared with the parent alone.
     """
     pipe = Connection(descriptor)
-    stepper: LocalStepper | None = None
+    stepper: Stepper | None = None
     while True:
         try:
             verb, *args = pipe.recv()
@@ -43,25 +42,25 @@ def serve(descriptor: int) -> None:
             return
 
 
-def _make(spec: EnvSpec, lanes: int, entry: str | None) -> LocalStepper:
-    from policyscope.envs.make import make_lane
+def _make(spec: EnvSpec, lanes: int, entry: str | None) -> Stepper:
+    from policyscope.envs.make import make_local
 
     if entry:
         register("environment", spec.id, entry)
-    return LocalStepper([make_lane(spec) for _ in range(lanes)])
+    return make_local(spec, lanes)
 
 
-def _start(stepper: LocalStepper, starts: list[Any]) -> Any:
+def _start(stepper: Any, starts: list[Any]) -> Any:
     return stepper.start(starts), stepper.running
 
 
-def _call(stepper: LocalStepper, lane: int, method: str, args: tuple[Any, ...]) -> Any:
+def _call(stepper: Stepper, lane: int, method: str, args: tuple[Any, ...]) -> Any:
     answer = stepper.call(lane, method, *args)
     return replace(answer, live=None) if isinstance(answer, Snapshot) else answer
 
 
 _ANSWERS: dict[str, Callable[..., Any]] = {
     "start": _start,
-    "step": LocalStepper.step,
+    "step": lambda stepper, actions: stepper.step(actions),
     "call": _call,
 }

@@ -1,0 +1,110 @@
+"""IMPALA encoder (Espeholt et al. 2018) with policy and value heads, every step a module.
+
+Parameter names are those of train-procgen-pytorch, so its checkpoints load unchanged. Its ReLUs,
+pools and residual sums are made inside ``forward`` there; here each is a module and so a site.
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from policyscope.agents.convolution import Sum, check_image, draw_heads, draw_xavier
+from policyscope.agents.heads import Outputs
+
+
+class Residual(nn.Module):
+    """ReLU, convolution, ReLU, convolution, and the sum with what came in."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.relu1 = nn.ReLU()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.relu2 = nn.ReLU()
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.resadd = Sum()
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        """The sum of both paths."""
+        return self.resadd(x, self.conv2(self.relu2(self.conv1(self.relu1(x)))))
+
+
+class Block(nn.Module):
+    """Convolution, max pool of 3 with stride 2, two residual parts."""
+
+    def __init__(self, before: int, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(before, channels, 3, padding=1)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.res1 = Residual(channels)
+        self.res2 = Residual(channels)
+
+    def forward(self, x: Float[Tensor, "N B H W"]) -> Float[Tensor, "N C h w"]:
+        """Features at half the resolution, rounded up."""
+        return self.res2(self.res1(self.maxpool(self.conv(x))))
+
+
+class Embedder(nn.Module):
+    """Pixels to an embedding: a block for each width, ReLU, a dense layer, ReLU.
+
+    Args:
+        widths: channels of the blocks.
+        embedding: width of the dense layer.
+        shape: channels, height and width of an image.
+    """
+
+    def __init__(self, widths: Sequence[int], embedding: int, shape: Sequence[int]):
+        super().__init__()
+        channels, height, width = check_image(shape)
+        self.blocks = len(widths)
+        for i, (before, after) in enumerate(zip([channels, *widths], widths, strict=False)):
+            setattr(self, f"block{i + 1}", Block(before, after))
+            height, width = (height + 1) // 2, (width + 1) // 2
+        self.relu3 = nn.ReLU()
+        self.fc = nn.Linear(widths[-1] * height * width, embedding)
+        self.relufc = nn.ReLU()
+        draw_xavier(self)
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N E"]:
+        """The embedding of every image."""
+        for i in range(self.blocks):
+            x = getattr(self, f"block{i + 1}")(x)
+        return self.relufc(self.fc(self.relu3(x).flatten(1)))
+
+
+class ImpalaNetwork(nn.Module):
+    """Logits and value of an image.
+
+    Args:
+        widths: channels of the three blocks.
+        embedding: width of the dense layer.
+        actions: number of actions.
+        shape: channels, height and width of an image.
+
+    Reference: train-procgen-pytorch ``ImpalaModel`` and ``CategoricalPolicy``.
+
+    Example:
+        >>> import torch
+        >>> ImpalaNetwork()(torch.ones(2, 3, 64, 64))["logits"].shape
+        torch.Size([2, 15])
+    """
+
+    recurrent = False
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (16, 32, 32),
+        embedding: int = 256,
+        actions: int = 15,
+        shape: Sequence[int] = (3, 64, 64),
+    ):
+        super().__init__()
+        self.embedder = Embedder(widths, embedding, shape)
+        self.fc_policy = nn.Linear(embedding, actions)
+        self.fc_value = nn.Linear(embedding, 1)
+        draw_heads(self.fc_policy, self.fc_value)
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Outputs:
+        """``logits`` (N, A) and ``value`` (N,)."""
+        embedded = self.embedder(x)
+        return {"logits": self.fc_policy(embedded), "value": self.fc_value(embedded)[:, 0]}

@@ -1,0 +1,1 @@
+"""Procgen's games on their native engine: stepping, states, entities, edits, outcomes."""
