@@ -55,11 +55,8 @@ def test_the_line_of_python_makes_the_result(visitor, result, runs, monkeypatch)
     line = page.locator("section[aria-label=Python] code").inner_text()
     monkeypatch.chdir(runs)
     names: dict = {}
-    imports = ("from policyscope.recordings.read import open_recording\n"
-               "from policyscope.circuits.attention import explain\n"
-               "from policyscope.circuits.config import AttentionConfig\n")  # fmt: skip
-    exec(imports, names)
-    made = eval(line, names) if "import" not in line else names
+    exec(line, names)
+    made = names["result"]
     assert made.method == "attention"
     assert set(made.data.variables) == set(result.data.variables)
 

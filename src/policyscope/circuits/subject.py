@@ -65,7 +65,7 @@ def python_line(
     imports = sorted(f"from {it.__module__} import {it.__name__}" for it in named)
     path = Path(recording.path)
     typed = _name(recording) if path.is_absolute() else path.as_posix()
-    partial = "" if recording.finished else ", partial=True"
+    partial = "" if getattr(recording, "finished", True) else ", partial=True"
     arguments = ", ".join([f"open_recording({typed!r}{partial})", *given])
     return "\n".join([*imports, "", f"result = {method.__name__}({arguments})"])
 

@@ -41,7 +41,7 @@ def read_pickled(path: str | Path) -> Any:
         >>> import tempfile, pathlib
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = pathlib.Path(folder, "a.jd")
-        ...     _ = file.write_bytes(bytes.fromhex("80027d71005801000000616b07732e"))
+        ...     _ = file.write_bytes(bytes.fromhex("80027d71005801000000614b07732e"))
         ...     read_pickled(file)
         {'a': 7}
     """

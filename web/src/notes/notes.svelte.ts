@@ -10,6 +10,10 @@ export class Notes {
   /** What went wrong last, in one line. */
   problem = $state("");
   private fresh = 0;
+  private sending = 0;
+  /** Changes begun or ended so far: what was read meanwhile may lack one. */
+  private turn = 0;
+  private outdated = false;
 
   constructor(
     private api: Client,
@@ -17,8 +21,12 @@ export class Notes {
   ) {}
 
   async load(signal?: AbortSignal): Promise<void> {
+    const turn = this.turn;
     try {
-      this.all = await this.api.notes(this.recording, signal);
+      const found = await this.api.notes(this.recording, signal);
+      if (this.sending) this.outdated = true;
+      else if (turn !== this.turn) return this.load(signal);
+      else this.all = found;
     } catch (error) {
       // An exported page without notes has none.
       if (error instanceof Failure && error.code === "not_exported") return;
@@ -57,6 +65,8 @@ export class Notes {
 
   private async attempt(show: () => void, send: () => Promise<unknown>, undo: () => void) {
     this.problem = "";
+    this.sending += 1;
+    this.turn += 1;
     show();
     try {
       await send();
@@ -65,6 +75,13 @@ export class Notes {
       undo();
       this.problem = line(error);
       return false;
+    } finally {
+      this.sending -= 1;
+      this.turn += 1;
+      if (this.outdated && !this.sending) {
+        this.outdated = false;
+        void this.load();
+      }
     }
   }
 

@@ -39,6 +39,23 @@ class Keeper implements Source {
   }
 }
 
+test.each(["before the note is taken", "after it"])(
+  "a list read %s takes no note away",
+  async (when) => {
+    const server = new Keeper([]);
+    const notes = new Notes(client(server), "rec");
+    let answer: (found: Note[]) => void = () => {};
+    server.json = () => new Promise((resolve) => (answer = resolve as never));
+    const read = notes.load(); // asked before the note is written, answered without it
+    const sent = notes.write({ episode: 1, step: 2, text: "look" });
+    if (when === "after it") await sent;
+    delete (server as Partial<Keeper>).json;
+    answer([]);
+    await Promise.all([read, sent]);
+    await vi.waitFor(() => expect(notes.all).toMatchObject([{ id: "n0", text: "look" }]));
+  },
+);
+
 test("a note is shown at once, and kept as the server names it", async () => {
   const server = new Keeper([]);
   const notes = new Notes(client(server), "rec");
