@@ -15,7 +15,7 @@ import torch
 from highway_env.envs.intersection_env import IntersectionEnv
 
 from measure import report
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.envs.highway.config import configuration
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec

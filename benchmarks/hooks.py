@@ -14,7 +14,7 @@ import warnings
 import torch
 
 from measure import interleave, report
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.core.hooks import capture
 from policyscope.core.sites import leaf_modules, list_sites
 

@@ -7,7 +7,7 @@ from torch import nn
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.contract import CHECKS, ContractBroken, check_contract, gap
-from policyscope.agents.mlp import MLPNetwork
+from policyscope.agents.networks.mlp import MLPNetwork
 from policyscope.agents.store import load_agent
 from policyscope.core import registry
 from policyscope.core.errors import PolicyscopeError

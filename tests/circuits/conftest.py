@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import EgoAttentionNetwork
 from policyscope.agents.fit import fingerprint
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.circuits.heads import attention_forward
 from policyscope.envs.stepper import Space
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.mlp import MLPNetwork
+from policyscope.agents.networks.mlp import MLPNetwork
 from policyscope.circuits import measures
 from policyscope.circuits.attention import NO_INITIAL, analyse, explain
 from policyscope.circuits.claims import CLAIMS, judge, judge_training

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.agents.store import save_agent
 from policyscope.cli.main import main
 from policyscope.envs.make import make, versioned

@@ -15,7 +15,7 @@ from torch import nn
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
-from policyscope.agents.mlp import MLPNetwork
+from policyscope.agents.networks.mlp import MLPNetwork
 from policyscope.agents.store import load_agent
 from policyscope.circuits.attention import explain
 from policyscope.circuits.config import AttentionConfig

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.circuits.attention import explain
 from policyscope.circuits.config import AttentionConfig
 from policyscope.circuits.traces import traces

@@ -13,7 +13,7 @@ import xarray as xr
 from fastapi.testclient import TestClient
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.core.checks import Check
 from policyscope.core.files import write_json
 from policyscope.core.provenance import provenance

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.envs.make import make, versioned
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start

@@ -9,8 +9,8 @@ import torch
 import zarr
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import EgoAttentionNetwork
-from policyscope.agents.mlp import MLPNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.mlp import MLPNetwork
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.files import digest
 from policyscope.envs.make import make

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.mlp import MLPNetwork
+from policyscope.agents.networks.mlp import MLPNetwork
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.registry import register
 from policyscope.envs.make import make_lane, versioned

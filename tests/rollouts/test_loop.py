@@ -10,7 +10,7 @@ from torch import nn
 from policyscope.agents.agent import Agent
 from policyscope.agents.heads import RowNoise
 from policyscope.agents.memory import memory_row, tree_map
-from policyscope.agents.mlp import MLPNetwork
+from policyscope.agents.networks.mlp import MLPNetwork
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import FiredTwice
 from policyscope.envs.entities import Entities

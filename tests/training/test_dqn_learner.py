@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.training.dqn_config import configure
 from policyscope.training.dqn_learner import Learner
 from policyscope.training.replay import Transitions

@@ -14,7 +14,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import MASKED_SCORE, EgoAttention, EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import (
+    MASKED_SCORE,
+    EgoAttention,
+    EgoAttentionNetwork,
+)
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 

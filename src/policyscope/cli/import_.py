@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         raise BadFile(args.out, "exists already", "choose another --out")
     from rich.console import Console
 
-    from policyscope.agents.import_any import ENVIRONMENTS, import_agent, recognise
+    from policyscope.agents.importers.recognise import ENVIRONMENTS, import_agent, recognise
     from policyscope.agents.show import facts
     from policyscope.agents.store import save_agent
     from policyscope.core.provenance import provenance

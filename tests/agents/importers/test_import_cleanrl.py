@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from policyscope.agents.contract import gap
-from policyscope.agents.import_any import import_agent, recognise
+from policyscope.agents.importers.recognise import import_agent, recognise
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.envs.spec import EnvSpec

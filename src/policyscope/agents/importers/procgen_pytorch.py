@@ -8,8 +8,14 @@ from typing import Any
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.import_file import filled, read_torch, require_shapes, source, weights_of
-from policyscope.agents.import_space import pixel_space
+from policyscope.agents.importers.files import (
+    filled,
+    read_torch,
+    require_shapes,
+    source,
+    weights_of,
+)
+from policyscope.agents.importers.spaces import pixel_space
 from policyscope.agents.preprocess import Pixels
 from policyscope.core.errors import BadFile
 from policyscope.envs.spec import EnvSpec

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from policyscope.agents.import_any import import_agent
+from policyscope.agents.importers.recognise import import_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
 
 TANH = "<class 'torch.nn.modules.activation.Tanh'>"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
-from policyscope.agents.import_file import read_torch
+from policyscope.agents.importers.files import read_torch
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json
 from policyscope.envs.make import make_lane, versioned

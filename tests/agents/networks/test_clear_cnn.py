@@ -4,7 +4,7 @@ import torch
 
 from policyscope.agents.build import build_network
 from policyscope.agents.contract import CHECKS
-from policyscope.agents.convolution import L2Pool
+from policyscope.agents.networks.convolution import L2Pool
 from policyscope.core.errors import PolicyscopeError
 
 SHAPES = {

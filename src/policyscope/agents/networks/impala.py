@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from policyscope.agents.convolution import Sum, check_image, draw_heads, draw_xavier
 from policyscope.agents.heads import Outputs
+from policyscope.agents.networks.convolution import Sum, check_image, draw_heads, draw_xavier
 
 
 class Residual(nn.Module):

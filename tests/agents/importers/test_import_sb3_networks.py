@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import conv2d, linear
 
 from policyscope.agents.contract import CHECKS, gap
-from policyscope.agents.import_any import import_agent
+from policyscope.agents.importers.recognise import import_agent
 from policyscope.agents.store import load_agent, save_agent
 
 

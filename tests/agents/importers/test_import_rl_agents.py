@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn.functional import linear, mse_loss, relu
 
-from policyscope.agents.import_rl_agents import import_checkpoint, read_config
+from policyscope.agents.importers.rl_agents import import_checkpoint, read_config
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.envs.spec import EnvSpec

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from policyscope.agents.build import build_network
-from policyscope.agents.import_any import import_agent, recognise
+from policyscope.agents.importers.recognise import import_agent, recognise
 from policyscope.agents.store import load_agent
 from policyscope.cli.main import main
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.import_cleanrl import fits as cleanrl_fits
-from policyscope.agents.import_file import OLD_TORCH, check_archive, read_torch, weights_of
+from policyscope.agents.importers.cleanrl import fits as cleanrl_fits
+from policyscope.agents.importers.files import OLD_TORCH, check_archive, read_torch, weights_of
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.registry import find, names
 

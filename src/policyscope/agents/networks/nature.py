@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from policyscope.agents.actor_critic import ActorCriticNetwork
-from policyscope.agents.convolution import check_image
 from policyscope.agents.heads import Outputs
-from policyscope.agents.mlp import MLPNetwork
+from policyscope.agents.networks.actor_critic import ActorCriticNetwork
+from policyscope.agents.networks.convolution import check_image
+from policyscope.agents.networks.mlp import MLPNetwork
 
 #: Channels, kernel and stride of the convolutions.
 LAYERS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))

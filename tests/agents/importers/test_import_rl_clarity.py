@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from policyscope.agents.contract import gap
-from policyscope.agents.import_any import import_agent
-from policyscope.agents.import_rl_clarity import import_checkpoint
+from policyscope.agents.importers.recognise import import_agent
+from policyscope.agents.importers.rl_clarity import import_checkpoint
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.core import registry
 from policyscope.core.errors import BadFile

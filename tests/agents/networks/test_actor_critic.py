@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from policyscope.agents.actor_critic import ActorCriticNetwork
-from policyscope.agents.actor_critic_lstm import ActorCriticLSTM, OpenLSTM
+from policyscope.agents.networks.actor_critic import ActorCriticNetwork
+from policyscope.agents.networks.actor_critic_lstm import ActorCriticLSTM, OpenLSTM
 from policyscope.core.errors import UnknownName
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.clear_cnn import LAYERS
-from policyscope.agents.import_file import filled, source
-from policyscope.agents.import_space import pixel_space
+from policyscope.agents.importers.files import filled, source
+from policyscope.agents.importers.spaces import pixel_space
+from policyscope.agents.networks.clear_cnn import LAYERS
 from policyscope.agents.preprocess import Pixels
 from policyscope.core.errors import BadFile
 from policyscope.core.pickled_data import read_pickled

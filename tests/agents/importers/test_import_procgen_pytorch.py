@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from policyscope.agents.contract import gap
-from policyscope.agents.import_any import import_agent, recognise
-from policyscope.agents.import_file import OLD_TORCH, read_torch
-from policyscope.agents.import_procgen_pytorch import import_checkpoint
+from policyscope.agents.importers.files import OLD_TORCH, read_torch
+from policyscope.agents.importers.procgen_pytorch import import_checkpoint
+from policyscope.agents.importers.recognise import import_agent, recognise
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
 

@@ -8,15 +8,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.import_file import filled, require_shapes, source
-from policyscope.agents.import_sb3_file import (
+from policyscope.agents.importers.files import filled, require_shapes, source
+from policyscope.agents.importers.sb3_file import (
     LINEAGE,
     activation_of,
     is_true,
     read_model,
     space_in,
 )
-from policyscope.agents.import_space import flattening, image_space, space_of
+from policyscope.agents.importers.spaces import flattening, image_space, space_of
 from policyscope.agents.preprocess import Pixels
 from policyscope.core.errors import BadFile
 from policyscope.envs.spec import EnvSpec

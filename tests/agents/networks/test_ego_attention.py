@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.ego_attention import EgoAttentionNetwork
+from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.sites import leaf_modules

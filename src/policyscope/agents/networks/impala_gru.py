@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from policyscope.agents.convolution import draw_heads
 from policyscope.agents.heads import Outputs
-from policyscope.agents.impala import Embedder
+from policyscope.agents.networks.convolution import draw_heads
+from policyscope.agents.networks.impala import Embedder
 
 State = Float[Tensor, "N M"]
 

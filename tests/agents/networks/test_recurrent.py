@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from policyscope.agents.contract import CHECKS, gap
-from policyscope.agents.impala_gru import OpenGRU
+from policyscope.agents.networks.impala_gru import OpenGRU
 from policyscope.core.hooks import capture
 
 SMALL = {"widths": [3, 4, 4], "embedding": 10, "memory": 7}

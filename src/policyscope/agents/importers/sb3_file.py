@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from policyscope.agents.actor_critic import ACTIVATIONS
-from policyscope.agents.import_file import check_archive, first_line, weights_of
+from policyscope.agents.importers.files import check_archive, first_line, weights_of
+from policyscope.agents.networks.actor_critic import ACTIVATIONS
 from policyscope.core.errors import BadFile
 from policyscope.envs.stepper import Space
 

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from policyscope.agents.actor_critic import ActorCriticNetwork
 from policyscope.agents.heads import Outputs
+from policyscope.agents.networks.actor_critic import ActorCriticNetwork
 from policyscope.core.errors import UnknownName
 
 CRITICS = ("lstm", "linear", "shared")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from policyscope.agents.convolution import L2Pool, check_image, draw_heads, draw_xavier
 from policyscope.agents.heads import Outputs
+from policyscope.agents.networks.convolution import L2Pool, check_image, draw_heads, draw_xavier
 from policyscope.core.errors import PolicyscopeError
 
 #: Name, size of the kernel and whether a pool follows.

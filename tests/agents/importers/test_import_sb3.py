@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from policyscope.agents.contract import CHECKS, gap
-from policyscope.agents.import_any import import_agent, recognise
+from policyscope.agents.importers.recognise import import_agent, recognise
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.cli.main import main
 from policyscope.envs.spec import EnvSpec

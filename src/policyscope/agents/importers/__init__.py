@@ -1,0 +1,1 @@
+"""Checkpoints of other lineages: one file each, recognised by what is in them."""

@@ -1,0 +1,1 @@
+"""Networks whose every step is a module and so a site."""
