@@ -20,7 +20,8 @@ from policyscope.envs.highway.config import configuration
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.training.dqn import Actor, Learner, advance
-from policyscope.training.dqn_config import configure
+from policyscope.training.dqn_config import PRESETS
+from policyscope.training.settings import configure
 
 SECONDS = 20.0
 REPEATS = 3
@@ -84,7 +85,7 @@ def main() -> None:
     torch.manual_seed(0)
     random.seed(0)
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    config = configure("paper", ["lanes=16", "overlap=true"])
+    config = configure(PRESETS, "paper", ["lanes=16", "overlap=true"])
     stepper = make(EnvSpec("highway/intersection", {"engine": "stock"}), config.lanes, workers=2)
     actor = Actor.begin(stepper, config, seed=0)
     learner = Learner(EgoAttentionNetwork(), config, steps=100_000)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from policyscope.cli.main import main
-from policyscope.training.dqn_config import configure
+from policyscope.training.dqn_config import PRESETS
+from policyscope.training.settings import configure
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def run(tmp_path) -> Path:
     folder.mkdir()
     plan = {
         "env": {"id": "highway/intersection"},
-        "config": configure("paper", []).to_json(),
+        "config": configure(PRESETS, "paper", []).to_json(),
         "seed": 0,
         "steps": 200,
     }

@@ -6,12 +6,13 @@ import pytest
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.figures.curve import draw
 from policyscope.training.curve import bands, load_curve
-from policyscope.training.dqn_config import configure
+from policyscope.training.dqn_config import PRESETS
+from policyscope.training.settings import configure
 
 
 def write_run(folder, returns, preset="paper", changes=(), seed=0):
     folder.mkdir()
-    config = configure(preset, list(changes)).to_json()
+    config = configure(PRESETS, preset, list(changes)).to_json()
     plan = {"env": {"id": "highway/intersection"}, "config": config, "seed": seed, "steps": 1000}
     (folder / "run.json").write_text(json.dumps(plan))
     rows = [

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
-from policyscope.training.dqn_config import configure
+from policyscope.training.dqn_config import PRESETS
+from policyscope.training.settings import configure
 from policyscope.training.dqn_learner import Learner
 from policyscope.training.replay import Transitions
 
@@ -55,7 +56,7 @@ def after_updates(**flags) -> tuple[torch.Tensor, torch.Tensor]:
     net = EgoAttentionNetwork()
     peer, target = deepcopy(net), deepcopy(net)
     torch.nn.init.normal_(target.output_layer.predict.bias, std=3)
-    learner = Learner(net, configure("paper", []), steps=1000)
+    learner = Learner(net, configure(PRESETS, "paper", []), steps=1000)
     learner.target.load_state_dict(target.state_dict())
     optimizer = torch.optim.Adam(peer.parameters(), lr=5e-4)
     for i in range(3):
@@ -89,7 +90,7 @@ class Reversed(Learner):
 
 def target_follows_value_net(kind: type[Learner], every: int) -> bool:
     torch.manual_seed(0)
-    learner = kind(EgoAttentionNetwork(), configure("paper", [f"target_every={every}"]), steps=10)
+    learner = kind(EgoAttentionNetwork(), configure(PRESETS, "paper", [f"target_every={every}"]), steps=10)
     initial = deepcopy(learner.target.state_dict())
 
     def is_target(weights: dict[str, torch.Tensor]) -> bool:
@@ -104,14 +105,14 @@ def target_follows_value_net(kind: type[Learner], every: int) -> bool:
 
 def test_target_is_a_hard_copy_of_the_value_net_every_512_updates():
     """Spec 5.18: the target is copied from the value net, per updates and not per episodes."""
-    assert configure("paper", []).target_every == 512
+    assert configure(PRESETS, "paper", []).target_every == 512
     assert target_follows_value_net(Learner, every=3)
     assert not target_follows_value_net(Reversed, every=512)
 
 
 def test_learner_state_round_trip_continues_identically():
     torch.manual_seed(0)
-    config = configure("fast", [])
+    config = configure(PRESETS, "fast", [])
     learner = Learner(EgoAttentionNetwork(), config, steps=100)
     for i in range(3):
         learner.update(transitions(seed=i))

@@ -16,7 +16,8 @@ from policyscope.envs.make import make, parse_env
 from policyscope.training import dqn
 from policyscope.training.checkpoint import only_trainer
 from policyscope.training.dqn import Plan, choose_network, train
-from policyscope.training.dqn_config import configure
+from policyscope.training.dqn_config import PRESETS
+from policyscope.training.settings import configure
 from policyscope.training.log import read_curve
 
 SMALL = ["lanes=4", "learn_start=64", "batch=32", "memory=500"]
@@ -25,7 +26,7 @@ SMALL = ["lanes=4", "learn_start=64", "batch=32", "memory=500"]
 def plan(out: Path, steps: int = 320, workers: int = 0, **changes) -> Plan:
     values = {
         "env": parse_env("highway/intersection", []),
-        "config": configure("fast", SMALL),
+        "config": configure(PRESETS, "fast", SMALL),
         "steps": steps,
         "seed": 3,
         "out": out,
@@ -206,7 +207,7 @@ def test_threads_and_random_state_of_the_caller_stay(tmp_path):
 
 
 def test_exploration_ticks_before_the_action_and_decays_as_the_spec_says():
-    c = configure("paper", [])
+    c = configure(PRESETS, "paper", [])
     stepper = make(parse_env("highway/intersection", []), 1)
     actor = dqn.Actor.begin(stepper, c, seed=0)
     assert actor.epsilon() == pytest.approx(0.05 + 0.95 * np.exp(-1 / 15_000), abs=1e-12)
@@ -236,7 +237,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(whole):
 
 
 def test_paper_preset_is_the_recipe_of_the_spec():
-    c = configure("paper", [])
+    c = configure(PRESETS, "paper", [])
     assert (c.gamma, c.n_step, c.batch, c.memory, c.target_every) == (0.95, 1, 64, 15_000, 512)
     assert (c.lr, c.lr_final, c.clip, c.huber, c.average) == (5e-4, 5e-4, 1.0, False, 0.0)
     assert (c.epsilon_start, c.epsilon_end, c.epsilon_tau) == (1.0, 0.05, 15_000)
@@ -245,22 +246,22 @@ def test_paper_preset_is_the_recipe_of_the_spec():
 
 
 def test_paper_preset_makes_one_update_a_step_once_64_are_stored(tmp_path):
-    train(plan(tmp_path / "run", steps=100, config=configure("paper", [])))
+    train(plan(tmp_path / "run", steps=100, config=configure(PRESETS, "paper", [])))
     state = json.loads(next((tmp_path / "run").glob("state-*/state.json")).read_text())
     assert state["updates"] == 100 - 63
 
 
 def test_settings_are_checked():
-    assert configure("paper", ["gamma=1"]).gamma == 1.0
+    assert configure(PRESETS, "paper", ["gamma=1"]).gamma == 1.0
     with pytest.raises(UnknownName, match="gamma"):
-        configure("paper", ["gama=0.9"])
+        configure(PRESETS, "paper", ["gama=0.9"])
     with pytest.raises(UnknownName, match="paper"):
-        configure("papper", [])
+        configure(PRESETS, "papper", [])
     with pytest.raises(PolicyscopeError, match="takes a int"):
-        configure("paper", ["batch=many"])
+        configure(PRESETS, "paper", ["batch=many"])
     for wrong in ("gamma=2", "lr=-1", "batch=0", "average=1.5", "memory=10"):
         with pytest.raises(PolicyscopeError, match=wrong.split("=")[0]):
-            configure("paper", [wrong])
+            configure(PRESETS, "paper", [wrong])
 
 
 def test_two_processes_do_not_train_in_one_folder(whole, tmp_path):
@@ -274,8 +275,8 @@ def test_two_processes_do_not_train_in_one_folder(whole, tmp_path):
 
 def test_other_spaces_are_refused_by_name_or_given_a_perceptron():
     space = dqn.Space((4,), "float32", actions=("0", "1"))
-    assert choose_network(space, configure("fast", []))[0] == "mlp"
+    assert choose_network(space, configure(PRESETS, "fast", []))[0] == "mlp"
     with pytest.raises(PolicyscopeError, match="continuous"):
-        choose_network(dqn.Space((4,), "float32", action_low=(-1.0,)), configure("fast", []))
+        choose_network(dqn.Space((4,), "float32", action_low=(-1.0,)), configure(PRESETS, "fast", []))
     with pytest.raises(PolicyscopeError, match="shape"):
-        choose_network(dqn.Space((64, 64, 3), "uint8", actions=("0",)), configure("fast", []))
+        choose_network(dqn.Space((64, 64, 3), "uint8", actions=("0",)), configure(PRESETS, "fast", []))

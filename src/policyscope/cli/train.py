@@ -1,102 +1,38 @@
 """``policyscope train``: train an agent."""
 
-import os
-import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
 
-import tyro
+from policyscope.core.errors import UnknownName
 
-from policyscope.cli.flags import parse
-from policyscope.core.errors import PolicyscopeError, UnknownName
+EXAMPLES = """usage: policyscope train ALGORITHM ...
 
-EXAMPLES = """Train an agent with double DQN.
+Train an agent; the run's folder is a loadable agent from its first second.
+
+algorithms:
+  dqn   double DQN, for discrete actions and rows or flat vectors (the intersection, CartPole)
+  ppo   proximal policy optimisation, for images and flat vectors, with memory and with a teacher
 
 examples:
   policyscope train dqn --preset fast --steps 100000 --seed 0 --out runs/fast-0
-  policyscope train dqn --preset paper --steps 40000 --checkpoints 6 --out runs/paper-0
-  policyscope train dqn --env gym:CartPole-v1 --preset fast --set gamma=0.99 --out runs/cartpole
-  policyscope train dqn ... --resume        go on after a kill or Ctrl-C, to the same weights
+  policyscope train ppo --env procgen/coinrun --levels 0:100000 --steps 1000000 --out runs/coinrun
+  policyscope train ppo --help
 """
-
-
-@dataclass(frozen=True)
-class Args:
-    """Flags of ``policyscope train dqn``."""
-
-    out: Path
-    """Folder of the run; itself a loadable agent."""
-    env: str = "highway/intersection"
-    """Environment: a name of ours or gym:ID."""
-    env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Setting of the environment, key=value; may be repeated."""
-    preset: Literal["paper", "fast"] = "fast"
-    """Hyperparameters to start from."""
-    set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Hyperparameter to change, name=value; may be repeated."""
-    steps: int = 100_000
-    """Environment steps."""
-    seed: int = 0
-    """Seed of weights, exploration, replay and environments."""
-    checkpoints: int = 6
-    """Evenly spaced weights to keep."""
-    save_every: int = 5_000
-    """Environment steps between saved states."""
-    workers: int | None = None
-    """Environment processes, for speed only; default: none for one lane, else one a core."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where the network learns."""
-    resume: bool = False
-    """Go on from the newest saved state in --out."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope train``."""
     if not argv or argv[0] in ("-h", "--help"):
-        argv = ["dqn", "--help"]
-    if argv[0] != "dqn":
-        raise UnknownName("algorithm", argv[0], ["dqn"])
-    args = parse(Args, argv[1:], "train dqn", EXAMPLES)
-    from policyscope.training.dqn_config import configure
+        sys.stdout.write(EXAMPLES)
+        return 0
+    return _algorithm(argv[0])(argv[1:])
 
-    for flag, value, least in (
-        ("steps", args.steps, 1), ("seed", args.seed, 0), ("workers", args.workers or 0, 0),
-        ("checkpoints", args.checkpoints, 0), ("save-every", args.save_every, 1),
-    ):  # fmt: skip
-        if value < least:
-            raise PolicyscopeError(f"--{flag} must be at least {least}, got {value}")
-    config = configure(args.preset, args.set)
-    from policyscope.cli.device import choose_device
-    from policyscope.envs.make import parse_env
-    from policyscope.training.dqn import Plan, train
 
-    workers = args.workers
-    if workers is None:
-        workers = 0 if config.lanes == 1 else min(os.cpu_count() or 1, config.lanes)
-    plan = Plan(
-        env=parse_env(args.env, args.env_set),
-        config=config,
-        steps=args.steps,
-        seed=args.seed,
-        out=args.out,
-        checkpoints=args.checkpoints,
-        save_every=args.save_every,
-        workers=workers,
-        device=choose_device(args.device),
-        command="policyscope train " + shlex.join(argv),
-    )
-    try:
-        agent = train(plan, args.resume)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            f"interrupted; give the same command with --resume to go on in {args.out}\n"
-        )
-        return 130
-    sys.stderr.write(
-        f"trained {args.out}: {agent.card['steps']:,} steps, {agent.card['episodes']:,} episodes; "
-        f"next: policyscope evaluate {args.out}\n"
-    )
-    return 0
+def _algorithm(name: str) -> Callable[[Sequence[str]], int]:
+    if name == "dqn":
+        from policyscope.cli.train_dqn import main as run
+    elif name == "ppo":
+        from policyscope.cli.train_ppo import main as run
+    else:
+        raise UnknownName("algorithm", name, ["dqn", "ppo"])
+    return run

@@ -1,5 +1,6 @@
 """Curves of training runs as tables, with bands over seeds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +8,14 @@ import numpy as np
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json
-from policyscope.training.dqn_config import DQNConfig, describe
+from policyscope.training import dqn_config, ppo_config
 from policyscope.training.log import read_curve
+from policyscope.training.settings import describe
+
+_PRESETS: dict[str, Mapping[str, object]] = {
+    "dqn": dqn_config.PRESETS,
+    "ppo": ppo_config.PRESETS,
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ def load_curve(run: Path) -> Curve:
     step, seconds, returns, outcomes = (
         np.array([r[k] for r in rows]) for k in ("step", "seconds", "return", "outcome")
     )
-    group = f"{plan['env']['id']}, {describe(DQNConfig(**plan['config']))}, {plan['steps']:,} steps"
+    recipe = describe(_PRESETS[plan["algorithm"]], plan["config"])
+    group = f"{plan['env']['id']}, {plan['algorithm']} {recipe}, {plan['steps']:,} steps"
     return Curve(run.name, group, plan["seed"], step, seconds, returns, outcomes)
 
 

@@ -18,18 +18,18 @@ import torch
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.store import save_agent, save_weights
-from policyscope.core.errors import BadFile, PolicyscopeError
-from policyscope.core.files import read_json, write_json
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Stepper
 from policyscope.rollouts.shards import one_thread
-from policyscope.training.checkpoint import State, load_state, only_trainer, save_state
+from policyscope.training.checkpoint import State, only_trainer, save_state
 from policyscope.training.dqn_actor import Actor
 from policyscope.training.dqn_config import DQNConfig
 from policyscope.training.dqn_learner import Learner
 from policyscope.training.log import CurveLog
+from policyscope.training.run import begun, claim, crossed, keep_checkpoints, require_lengths
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,7 @@ def train(plan: Plan, resume: bool = False) -> Agent:
         PolicyscopeError: nothing here can be trained on the environment; the folder holds
             something else, or a run and ``resume`` is not set; ``resume`` without a run.
     """
-    if min(plan.steps, plan.save_every) < 1 or plan.checkpoints < 0:
-        raise PolicyscopeError(
-            "steps and save_every must be at least 1 and checkpoints at least 0, got "
-            f"{plan.steps}, {plan.save_every} and {plan.checkpoints}"
-        )
+    require_lengths(plan.steps, plan.save_every, plan.checkpoints)
     stepper = make(plan.env, plan.config.lanes, plan.workers)
     try:
         with one_thread():
@@ -113,9 +109,9 @@ def train(plan: Plan, resume: bool = False) -> Agent:
 
 def _train(plan: Plan, stepper: Stepper, resume: bool) -> Agent:
     network = choose_network(stepper.space, plan.config)
-    _claim(plan, resume)
+    claim(plan.out, _values(plan), resume)
     with only_trainer(plan.out):
-        return _run(plan, stepper, network, _begun(plan) if resume else None)
+        return _run(plan, stepper, network, begun(plan.out) if resume else None)
 
 
 def _run(
@@ -165,17 +161,12 @@ def _loop(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
             log.write(actor.step, {**row, "epsilon": actor.epsilon()})
         actor.finished.clear()
         over = actor.step >= plan.steps
-        if _crossed(before, actor.step, 500) or over:
+        if crossed(before, actor.step, 500) or over:
             if learner.updates:
                 log.write(actor.step, {"loss": learner.loss, "lr": learner.learning_rate()})
             log.advance(actor.step)
-        for k in range(1, plan.checkpoints + 1):
-            at = k * plan.steps // plan.checkpoints
-            if before < at <= actor.step:
-                path = plan.out / "checkpoints" / f"step_{at:07d}.safetensors"
-                path.parent.mkdir(exist_ok=True)
-                save_weights(path, learner.best.state_dict())
-        if _crossed(before, actor.step, plan.save_every) or over:
+        keep_checkpoints(plan.out, learner.best, (before, actor.step), plan)
+        if crossed(before, actor.step, plan.save_every) or over:
             log.keep()
             _save(plan, learner, actor)
 
@@ -194,20 +185,15 @@ def _learn(learner: Learner, actor: Actor, updates: int) -> None:
         learner.update(actor.replay.sample(c.batch, actor.random))
 
 
-def _crossed(before: int, now: int, every: int) -> bool:
-    return before // every != now // every
-
-
 def _save(plan: Plan, learner: Learner, actor: Actor) -> None:
     values = {"updates": learner.updates, **actor.values()}
     save_state(plan.out, actor.step, {**learner.arrays(), **actor.arrays()}, values)
     save_weights(plan.out / "weights.safetensors", learner.best.state_dict())
 
 
-def _claim(plan: Plan, resume: bool) -> None:
-    """Begin the run's folder, or check that it holds this run."""
-    values = {
-        "schema": 1,
+def _values(plan: Plan) -> dict[str, Any]:
+    """What decides the weights."""
+    return {
         "algorithm": "dqn",
         "env": plan.env.to_json(),
         "config": plan.config.to_json(),
@@ -216,30 +202,6 @@ def _claim(plan: Plan, resume: bool) -> None:
         "checkpoints": plan.checkpoints,
         "device": plan.device,
     }
-    path = plan.out / "run.json"
-    if not path.is_file():
-        if resume:
-            raise BadFile(plan.out, "holds no run to resume", "leave out --resume to begin one")
-        if plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
-            raise BadFile(plan.out, "exists and holds something else", "give another --out")
-        plan.out.mkdir(parents=True, exist_ok=True)
-        write_json(path, values)
-        return
-    if not resume:
-        raise BadFile(plan.out, "holds a run already", "give --resume or another --out")
-    before = read_json(path)
-    differing = [name for name in values if before.get(name) != values[name]]
-    if differing:
-        cause = f"was started with another {', '.join(differing)}"
-        raise BadFile(plan.out, cause, "resume with what its run.json says")
-
-
-def _begun(plan: Plan) -> State | None:
-    """The state from which a run goes on; None where it was stopped before its first one."""
-    state = load_state(plan.out)
-    if state is None and (plan.out / "checkpoints").exists():
-        raise BadFile(plan.out, "its saved state is gone, so it cannot go on", "begin a new run")
-    return state
 
 
 def _card(plan: Plan) -> dict[str, Any]:

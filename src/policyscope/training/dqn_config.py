@@ -1,10 +1,10 @@
 """Hyperparameters of DQN and its presets; imports no torch."""
 
-import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.core.errors import PolicyscopeError
+from policyscope.training.settings import require_bounds
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,7 @@ class DQNConfig:
             "epsilon_start": (0, 1), "epsilon_end": (0, 1), "epsilon_tau": (1e-9, None),
             "average": (0, 1), "lanes": (1, None), "heads": (1, None),
         }  # fmt: skip
-        for name, (least, most) in bounds.items():
-            value = getattr(self, name)
-            if value < least or (most is not None and value > most):
-                limit = f"between {least} and {most}" if most is not None else f"{least:g} or more"
-                raise PolicyscopeError(f"training setting {name} must be {limit}, got {value:g}")
+        require_bounds(self, bounds)
         if self.memory < max(self.batch, self.learn_start):
             raise PolicyscopeError(
                 f"training setting memory ({self.memory}) must hold a batch ({self.batch}) and "
@@ -98,56 +94,3 @@ PRESETS = {
         overlap=True,
     ),
 }
-
-
-def configure(preset: str, settings: list[str]) -> DQNConfig:
-    """A preset with single settings changed.
-
-    Args:
-        preset: ``paper`` or ``fast``.
-        settings: texts ``name=value``.
-
-    Raises:
-        UnknownName: no such preset or setting.
-        PolicyscopeError: a value of another type.
-
-    Example:
-        >>> configure("paper", ["lr=0.001"]).lr
-        0.001
-    """
-    if preset not in PRESETS:
-        raise UnknownName("preset", preset, PRESETS)
-    config = PRESETS[preset]
-    valid = {f.name: type(getattr(config, f.name)) for f in fields(config)}
-    for text in settings:
-        name, _, raw = text.partition("=")
-        if name not in valid:
-            raise UnknownName("training setting", name, valid)
-        try:
-            value = json.loads(raw)
-        except ValueError:
-            value = raw
-        if valid[name] is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not valid[name]:
-            raise PolicyscopeError(
-                f"training setting {name} takes a {valid[name].__name__}, got '{raw}'"
-            )
-        config = replace(config, **{name: value})
-    return config
-
-
-def describe(config: DQNConfig) -> str:
-    """The nearest preset and the settings in which it differs.
-
-    Example:
-        >>> describe(configure("paper", ["lr=0.001"]))
-        'paper, lr=0.001'
-    """
-    values = config.to_json()
-    changed = {
-        name: {k: v for k, v in values.items() if v != preset.to_json()[k]}
-        for name, preset in PRESETS.items()
-    }
-    nearest = min(changed, key=lambda name: len(changed[name]))
-    return ", ".join([nearest, *(f"{k}={v}" for k, v in changed[nearest].items())])

@@ -1,0 +1,36 @@
+"""What the verbs that train share."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policyscope.core.errors import PolicyscopeError
+
+if TYPE_CHECKING:
+    from policyscope.agents.agent import Agent
+
+
+def require_least(flags: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse flags below their least values.
+
+    Raises:
+        PolicyscopeError: with the flag and what it must be.
+    """
+    for flag, (value, least) in flags.items():
+        if value < least:
+            raise PolicyscopeError(f"--{flag} must be at least {least}, got {value}")
+
+
+def run_training(train: "Callable[[], Agent]", out: Path) -> int:
+    """Train, say what was trained, and say how to go on after Ctrl-C."""
+    try:
+        agent = train()
+    except KeyboardInterrupt:
+        sys.stderr.write(f"interrupted; give the same command with --resume to go on in {out}\n")
+        return 130
+    sys.stderr.write(
+        f"trained {out}: {agent.card['steps']:,} steps, {agent.card['episodes']:,} episodes; "
+        f"next: policyscope evaluate {out}\n"
+    )
+    return 0

@@ -1,0 +1,90 @@
+"""A teacher whose policy and value are an extra loss that fades to zero.
+
+Reference: Schmitt et al. 2018, "Kickstarting Deep Reinforcement Learning", section 3.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from policyscope.agents.agent import Agent
+from policyscope.agents.fit import check_fit, fingerprint
+from policyscope.agents.heads import Outputs
+from policyscope.agents.store import load_agent
+from policyscope.core.errors import PolicyscopeError
+from policyscope.envs.stepper import Space
+from policyscope.training.ppo_config import PPOConfig
+from policyscope.training.precision import Compute
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """An agent that is imitated, and until when.
+
+    Args:
+        agent: the teacher.
+        weight: weight of its loss at step 0.
+        until: environment step from which its weight is zero.
+        known: what identifies it, JSON values.
+    """
+
+    agent: Agent
+    weight: float
+    until: int
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def weight_at(self, step: int) -> float:
+        """Weight of its loss at an environment step; linear to zero.
+
+        Example:
+            >>> Teacher(None, 2.0, 100).weight_at(75)
+            0.5
+        """
+        return self.weight * max(0.0, 1.0 - step / self.until) if self.until else 0.0
+
+    @torch.no_grad()
+    def outputs(self, obs: np.ndarray | Tensor, rows: int) -> Outputs:
+        """What the teacher puts out.
+
+        Args:
+            obs: (N, ...) observations.
+            rows: observations in one forward pass.
+        """
+        parts = torch.as_tensor(obs, device=self.agent.device).split(rows)
+        answers = [self.agent.forward(part, None)[0] for part in parts]
+        return {k: torch.cat([a[k] for a in answers]) for k in answers[0]}
+
+
+def load_teacher(name: str | Path, space: Space, config: PPOConfig) -> Teacher:
+    """A teacher for an environment.
+
+    Args:
+        name: folder or name of an agent.
+        space: the environment's.
+        config: has the teacher's weight and for how long.
+
+    Raises:
+        PolicyscopeError: it carries memory, has no policy over discrete actions, was made for
+            another environment, or would never be listened to.
+    """
+    agent = load_agent(name)
+    if agent.recurrent or agent.head != "categorical":
+        raise PolicyscopeError(
+            f"the teacher '{name}' must have a policy over discrete actions and no memory"
+        )
+    if not config.teacher_steps or not config.teacher_weight:
+        raise PolicyscopeError(
+            "with a teacher, say for how long: --set teacher_steps=N, and teacher_weight above 0"
+        )
+    check_fit(agent, space)
+    named = ("lineage", "source", "algorithm", "seed", "steps")
+    known = {
+        "weights": fingerprint(agent)[:16],
+        **{k: v for k, v in agent.card.items() if k in named},
+    }
+    agent = replace(agent, net=Compute(agent.net.requires_grad_(False), config))
+    return Teacher(agent, config.teacher_weight, config.teacher_steps, known)

@@ -1,0 +1,67 @@
+"""The network that PPO trains on an environment."""
+
+from typing import Any
+
+import torch
+
+from policyscope.agents.agent import Agent
+from policyscope.agents.build import build_network
+from policyscope.agents.preprocess import Flat, Pixels
+from policyscope.core.errors import PolicyscopeError
+from policyscope.envs.spec import EnvSpec
+from policyscope.envs.stepper import Space
+from policyscope.training.ppo_config import PPOConfig
+
+
+def choose_network(space: Space, config: PPOConfig) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of the network that the configuration asks for.
+
+    Raises:
+        PolicyscopeError: it does not take such observations, or a width that it does not have.
+    """
+    images = len(space.obs_shape) == 3
+    flat = config.network in ("actor_critic", "actor_critic_lstm")
+    if images == flat:
+        valid = "impala, impala_gru or clear_cnn" if images else "actor_critic"
+        raise PolicyscopeError(
+            f"network {config.network} does not take observations of shape {space.obs_shape}; "
+            f"give --set network={valid}, or the preset made for them"
+        )
+    arguments: dict[str, Any] = {"actions": len(space.actions) or len(space.action_low)}
+    if images:
+        high, wide, channels = space.obs_shape
+        arguments |= {"shape": [channels, high, wide]}
+        arguments |= {"widths": list(config.widths)} if config.widths else {}
+        sizes = {"embedding": config.embedding, "memory": config.memory}
+        return config.network, arguments | {k: v for k, v in sizes.items() if v}
+    features = 1
+    for extent in space.obs_shape:
+        features *= extent
+    widths = {"policy": list(config.widths), "value": list(config.widths)} if config.widths else {}
+    gaussian = {} if space.actions else {"gaussian": True}
+    return config.network, {"features": features, **arguments, **widths, **gaussian}
+
+
+def fresh_agent(
+    space: Space, env: EnvSpec, config: PPOConfig, seed: int, device: str = "cpu"
+) -> Agent:
+    """An agent with first weights drawn from a seed, which it keeps as its initial ones.
+
+    Raises:
+        PolicyscopeError: as ``choose_network``.
+    """
+    network = choose_network(space, config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = build_network(*network).to(device)
+    agent = Agent(
+        net,
+        network,
+        "categorical" if space.actions else "gaussian",
+        space,
+        acting="sample",
+        preprocess=Pixels() if len(space.obs_shape) == 3 else Flat(),
+        env=env,
+    )
+    agent.initial = {k: v.detach().clone() for k, v in net.state_dict().items()}
+    return agent

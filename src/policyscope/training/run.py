@@ -1,0 +1,89 @@
+"""The folder of a training run: claimed once, resumed by the same plan, a loadable agent."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from policyscope.agents.store import save_weights
+from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.files import read_json, write_json
+from policyscope.training.checkpoint import State, load_state
+
+
+def require_lengths(steps: int, save_every: int, checkpoints: int) -> None:
+    """Refuse a run of no length.
+
+    Raises:
+        PolicyscopeError: ``steps`` or ``save_every`` below 1, or ``checkpoints`` below 0.
+    """
+    if min(steps, save_every) < 1 or checkpoints < 0:
+        raise PolicyscopeError(
+            "steps and save_every must be at least 1 and checkpoints at least 0, got "
+            f"{steps}, {save_every} and {checkpoints}"
+        )
+
+
+def claim(out: Path, values: dict[str, Any], resume: bool) -> None:
+    """Begin the run's folder, or check that it holds this run.
+
+    Args:
+        out: folder of the run.
+        values: what decides the weights, JSON values; kept in ``run.json``.
+        resume: go on with the run that the folder holds.
+
+    Raises:
+        BadFile: the folder holds something else, or a run and ``resume`` is not set, or none
+            and it is, or a run that was started with other values.
+    """
+    values = {"schema": 1, **values}
+    path = out / "run.json"
+    if not path.is_file():
+        if resume:
+            raise BadFile(out, "holds no run to resume", "leave out --resume to begin one")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise BadFile(out, "exists and holds something else", "give another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(path, values)
+        return
+    if not resume:
+        raise BadFile(out, "holds a run already", "give --resume or another --out")
+    before = read_json(path)
+    differing = [name for name in values if before.get(name) != values[name]]
+    if differing:
+        cause = f"was started with another {', '.join(differing)}"
+        raise BadFile(out, cause, "resume with what its run.json says")
+
+
+def begun(out: Path) -> State | None:
+    """The state from which a run goes on; None where it was stopped before its first one.
+
+    Raises:
+        BadFile: checkpoints are there and the state is not.
+    """
+    state = load_state(out)
+    if state is None and (out / "checkpoints").exists():
+        raise BadFile(out, "its saved state is gone, so it cannot go on", "begin a new run")
+    return state
+
+
+def crossed(before: int, now: int, every: int) -> bool:
+    """Whether a multiple of ``every`` lies in ``before < x <= now``."""
+    return before // every != now // every
+
+
+def keep_checkpoints(out: Path, net: nn.Module, passed: tuple[int, int], plan: Any) -> None:
+    """Write the checkpoints that the last round passed.
+
+    Args:
+        out: folder of the run.
+        net: network to keep.
+        passed: environment steps before and after the round.
+        plan: has ``steps`` and ``checkpoints``.
+    """
+    for k in range(1, plan.checkpoints + 1):
+        at = k * plan.steps // plan.checkpoints
+        if passed[0] < at <= passed[1]:
+            path = out / "checkpoints" / f"step_{at:07d}.safetensors"
+            path.parent.mkdir(exist_ok=True)
+            save_weights(path, net.state_dict())
