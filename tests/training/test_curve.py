@@ -13,7 +13,8 @@ from policyscope.training.settings import configure
 def write_run(folder, returns, preset="paper", changes=(), seed=0):
     folder.mkdir()
     config = configure(PRESETS, preset, list(changes)).to_json()
-    plan = {"env": {"id": "highway/intersection"}, "config": config, "seed": seed, "steps": 1000}
+    plan = {"algorithm": "dqn", "env": {"id": "highway/intersection"}, "config": config}
+    plan |= {"seed": seed, "steps": 1000}
     (folder / "run.json").write_text(json.dumps(plan))
     rows = [
         {"step": 10 * (i + 1), "seconds": i, "return": r, "outcome": "arrived"}
@@ -41,8 +42,8 @@ def test_runs_of_another_recipe_are_another_band_named_by_what_differs(tmp_path)
     b = write_run(tmp_path / "b", [1.0] * 10, changes=["lr=0.01"])
     found = bands([load_curve(a), load_curve(b)], points=1)
     assert [band.group for band in found] == [
-        "highway/intersection, paper, 1,000 steps",
-        "highway/intersection, paper, lr=0.01, 1,000 steps",
+        "highway/intersection, dqn paper, 1,000 steps",
+        "highway/intersection, dqn paper, lr=0.01, 1,000 steps",
     ]
     figure = draw(found)
     lines = [trace for trace in figure.data if trace.name]

@@ -6,9 +6,9 @@ import torch
 
 from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.training.dqn_config import PRESETS
-from policyscope.training.settings import configure
 from policyscope.training.dqn_learner import Learner
 from policyscope.training.replay import Transitions
+from policyscope.training.settings import configure
 
 
 def transitions(count: int = 64, seed: int = 0) -> Transitions:
@@ -90,7 +90,9 @@ class Reversed(Learner):
 
 def target_follows_value_net(kind: type[Learner], every: int) -> bool:
     torch.manual_seed(0)
-    learner = kind(EgoAttentionNetwork(), configure(PRESETS, "paper", [f"target_every={every}"]), steps=10)
+    learner = kind(
+        EgoAttentionNetwork(), configure(PRESETS, "paper", [f"target_every={every}"]), steps=10
+    )
     initial = deepcopy(learner.target.state_dict())
 
     def is_target(weights: dict[str, torch.Tensor]) -> bool:

@@ -17,8 +17,8 @@ from policyscope.training import dqn
 from policyscope.training.checkpoint import only_trainer
 from policyscope.training.dqn import Plan, choose_network, train
 from policyscope.training.dqn_config import PRESETS
-from policyscope.training.settings import configure
 from policyscope.training.log import read_curve
+from policyscope.training.settings import configure
 
 SMALL = ["lanes=4", "learn_start=64", "batch=32", "memory=500"]
 
@@ -277,6 +277,10 @@ def test_other_spaces_are_refused_by_name_or_given_a_perceptron():
     space = dqn.Space((4,), "float32", actions=("0", "1"))
     assert choose_network(space, configure(PRESETS, "fast", []))[0] == "mlp"
     with pytest.raises(PolicyscopeError, match="continuous"):
-        choose_network(dqn.Space((4,), "float32", action_low=(-1.0,)), configure(PRESETS, "fast", []))
+        choose_network(
+            dqn.Space((4,), "float32", action_low=(-1.0,)), configure(PRESETS, "fast", [])
+        )
     with pytest.raises(PolicyscopeError, match="shape"):
-        choose_network(dqn.Space((64, 64, 3), "uint8", actions=("0",)), configure(PRESETS, "fast", []))
+        choose_network(
+            dqn.Space((64, 64, 3), "uint8", actions=("0",)), configure(PRESETS, "fast", [])
+        )

@@ -19,6 +19,7 @@ from policyscope.agents.heads import ACTING, HEADS
 from policyscope.agents.preprocess import build_preprocess, preprocess_to_json
 from policyscope.core.errors import BadFile, UnknownName
 from policyscope.core.files import read_json, write_json
+from policyscope.core.plugins import import_named_plugins
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 
@@ -108,7 +109,7 @@ def find_agent(name: str | Path) -> Path:
 
 
 def load_agent(name: str | Path, weights: str | None = None) -> Agent:
-    """Load an agent.
+    """Load an agent, after the modules that ``POLICYSCOPE_PLUGINS`` names.
 
     Args:
         name: folder of an agent, of a training run, or the name of a shipped agent.
@@ -124,6 +125,7 @@ def load_agent(name: str | Path, weights: str | None = None) -> Agent:
         ('SLOWER', 'IDLE', 'FASTER')
     """
     folder = find_agent(name)
+    import_named_plugins()
     values = _read(folder / "agent.json")
     net = build_network(*values["network"])
     known = ["weights", "initial", *checkpoints(folder)]

@@ -5,12 +5,15 @@ from importlib import import_module
 
 from policyscope import __version__
 from policyscope.core.errors import PolicyscopeError, UnknownName, system_error
+from policyscope.core.plugins import import_named_plugins
 
 VERBS = {
     "train": "train an agent (dqn)",
     "curve": "draw and tabulate training curves",
     "import": "turn a foreign checkpoint into an agent",
+    "init-adapter": "write the file that makes an agent of a network of your own",
     "show": "describe an agent, a recording or a result",
+    "doctor": "prove an agent: parity, memory, gradients, what no site shows",
     "evaluate": "return, outcomes and length with intervals, beside baselines",
     "watch": "write videos of an agent with its action values",
     "record": "record episodes: observations, activations, scene, consequences",
@@ -40,7 +43,7 @@ examples:
 
 def usage() -> str:
     """The text of ``policyscope --help``."""
-    verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    verbs = "\n".join(f"  {verb:<14}{text}" for verb, text in VERBS.items())
     return USAGE.format(verbs=verbs, version=__version__)
 
 
@@ -54,9 +57,9 @@ def _run(argv: list[str]) -> int:
     verb, rest = argv[0], argv[1:]
     if verb not in VERBS:
         raise UnknownName("verb", verb, VERBS)
-    module = import_module(
-        f"policyscope.cli.{verb}" if verb != "import" else "policyscope.cli.import_"
-    )
+    import_named_plugins()
+    name = {"import": "import_"}.get(verb, verb.replace("-", "_"))
+    module = import_module(f"policyscope.cli.{name}")
     return int(module.main(rest) or 0)
 
 

@@ -5,11 +5,12 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from policyscope.training.dqn_config import DQNConfig
 from policyscope.training.replay import Transitions
+from policyscope.training.weights import from_arrays, to_arrays
 
 
 class Learner:
@@ -71,34 +72,13 @@ class Learner:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Networks and optimiser as arrays."""
-        nets = {"net": self.net, "target": self.target, "mean": self.mean}
-        out = {
-            f"{name}/{k}": v.cpu().numpy().copy()
-            for name, net in nets.items()
-            if net is not None
-            for k, v in net.state_dict().items()
-        }
-        for i, slots in self.optimizer.state_dict()["state"].items():
-            out |= {f"adam/{i}/{k}": v.cpu().numpy().copy() for k, v in slots.items()}
-        return out
+        return to_arrays(self._nets(), self.optimizer)
 
     def restore(self, arrays: dict[str, np.ndarray], updates: int) -> None:
         """Inverse of ``arrays``."""
-        for name, net in (("net", self.net), ("target", self.target), ("mean", self.mean)):
-            if net is not None:
-                net.load_state_dict(_tensors(arrays, f"{name}/"))
-        state = self.optimizer.state_dict()
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in _tensors(arrays, "adam/").items():
-            index, slot = key.split("/")
-            slots.setdefault(int(index), {})[slot] = value
-        self.optimizer.load_state_dict({**state, "state": slots})
+        from_arrays(arrays, self._nets(), self.optimizer)
         self.updates = updates
 
-
-def _tensors(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
-    return {
-        k.removeprefix(prefix): torch.from_numpy(v.copy())
-        for k, v in arrays.items()
-        if k.startswith(prefix)
-    }
+    def _nets(self) -> dict[str, nn.Module]:
+        nets = {"net": self.net, "target": self.target}
+        return nets if self.mean is None else {**nets, "mean": self.mean}

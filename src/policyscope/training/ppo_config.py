@@ -73,7 +73,8 @@ class PPOConfig:
         require_bounds(self, {
             "lanes": (1, None), "horizon": (1, None), "epochs": (1, None),
             "minibatches": (1, None), "microbatch": (1, None), "gamma": (0, 1), "lam": (0, 1),
-            "lr": (0, None), "lr_final": (0, None), "clip": (0, None), "value_clip": (0, None), "value_coef": (0, None),
+            "lr": (0, None), "lr_final": (0, None), "clip": (0, None), "value_coef": (0, None),
+            "value_clip": (0, None),
             "entropy": (0, None), "entropy_final": (0, None), "max_grad": (1e-9, None),
             "teacher_weight": (0, None), "teacher_value": (0, None), "teacher_steps": (0, None),
             "embedding": (0, None), "memory": (0, None),

@@ -17,7 +17,7 @@ from policyscope.training.kickstart import Teacher
 from policyscope.training.ppo_actor import Rollout
 from policyscope.training.ppo_config import PPOConfig
 from policyscope.training.ppo_losses import Targets, Weights, advantages, losses
-from policyscope.training.precision import Compute
+from policyscope.training.precision import computed
 from policyscope.training.weights import from_arrays, to_arrays
 
 REWARD_BOUND = 10.0
@@ -51,9 +51,10 @@ class Learner:
 
     def __init__(self, agent: Agent, config: PPOConfig, seed: int, teacher: Teacher | None = None):
         self.net, self.config, self.teacher = agent.net, config, teacher
-        self.agent = replace(agent, net=Compute(agent.net, config))
+        self.agent = computed(agent, config)
+        self.weights = list(agent.net.parameters())
         self.optimizer = torch.optim.Adam(
-            self.net.parameters(), lr=config.lr, eps=1e-5, fused=agent.device.type != "mps"
+            self.weights, lr=config.lr, eps=1e-5, fused=agent.device.type != "mps"
         )
         self.order = torch.Generator().manual_seed(seed)
         self.updates = 0
@@ -83,9 +84,10 @@ class Learner:
                 for outputs, part in self._pieces(rollout, targets, rows):
                     terms = losses(outputs, part, weights)
                     (terms["loss"] / self._count(rows)).backward()
-                    for name, value in terms.items():
-                        sums[name] += float(value.detach())
-                nn.utils.clip_grad_norm_(self.net.parameters(), c.max_grad)
+                    told = torch.stack([*terms.values()]).tolist()  # one wait for the device
+                    for name, value in zip(terms, told, strict=True):
+                        sums[name] += value
+                nn.utils.clip_grad_norm_(self.weights, c.max_grad)
                 if not np.isfinite(sums["loss"]):
                     raise PolicyscopeError(
                         f"the loss is not finite after {moment.step:,} steps; lower lr, or "
@@ -157,7 +159,7 @@ class Learner:
         for part in rows.split(self.config.microbatch):
             seen = torch.from_numpy(obs[part.numpy()]).to(self.agent.device)
             outputs, _ = self.agent.forward(seen, None)
-            yield outputs, flat.map(itemgetter(part))
+            yield outputs, flat.map(itemgetter(part.to(self.agent.device)))
 
     def _unrolled(self, rollout: Rollout, lanes: Tensor) -> Outputs:
         """Outputs of some lanes over the whole rollout, gradients going back through its time."""

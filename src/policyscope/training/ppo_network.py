@@ -37,6 +37,7 @@ def choose_network(space: Space, config: PPOConfig) -> tuple[str, dict[str, Any]
     features = 1
     for extent in space.obs_shape:
         features *= extent
+    arguments |= {"memory": config.memory} if config.memory else {}
     widths = {"policy": list(config.widths), "value": list(config.widths)} if config.widths else {}
     gaussian = {} if space.actions else {"gaussian": True}
     return config.network, {"features": features, **arguments, **widths, **gaussian}

@@ -1,12 +1,15 @@
 """A network computed in another precision and memory layout; its weights stay float32."""
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from policyscope.agents.agent import Agent
 from policyscope.agents.heads import Outputs
+from policyscope.agents.preprocess import Pixels
 from policyscope.training.ppo_config import PPOConfig
 
 
@@ -64,6 +67,32 @@ class Compute(nn.Module):
     def _laid_out(self, x: Tensor) -> Tensor:
         images = self.last and x.dim() == 4
         return x.contiguous(memory_format=torch.channels_last) if images else x
+
+
+class PixelsInPlace(nn.Module):
+    """What ``Pixels`` gives, its channels left where they lie: last.
+
+    Args:
+        pixels: takes images as (N, H, W, C).
+    """
+
+    def __init__(self, pixels: Pixels):
+        super().__init__()
+        self.divisor = pixels.divisor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scaled images, (N, C, H, W) in the layout channels_last."""
+        images = x.permute(0, 3, 1, 2)
+        images = images.to(torch.float32, memory_format=torch.channels_last, copy=True)
+        return images.div_(self.divisor)
+
+
+def computed(agent: Agent, config: PPOConfig) -> Agent:
+    """The same agent in the precision and layout of the configuration; its weights are shared."""
+    preprocess = agent.preprocess
+    if config.layout == "channels_last" and type(preprocess) is Pixels and preprocess.channels_last:
+        preprocess = PixelsInPlace(preprocess)
+    return replace(agent, net=Compute(agent.net, config), preprocess=preprocess)
 
 
 def _single(outputs: Outputs) -> Outputs:

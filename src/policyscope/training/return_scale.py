@@ -40,8 +40,8 @@ class ReturnScale:
 
     @property
     def value(self) -> float:
-        """One standard deviation."""
-        return float(np.sqrt(self.variance + 1e-8))
+        """One standard deviation; 1 while all returns were the same."""
+        return float(np.sqrt(self.variance)) if self.variance > 1e-8 else 1.0
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, for a saved state."""

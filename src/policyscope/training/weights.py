@@ -32,6 +32,10 @@ def from_arrays(
         index, slot = key.split("/")
         slots.setdefault(int(index), {})[slot] = value
     optimizer.load_state_dict({**state, "state": slots})
+    for parameter, moments in optimizer.state.items():
+        for slot, value in moments.items():
+            if value.shape == parameter.shape:  # in its layout: a fused step reads both as they lie
+                moments[slot] = torch.empty_like(parameter).copy_(value)
 
 
 def _tensors(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
