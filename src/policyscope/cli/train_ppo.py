@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.training.settings import configure
 
     require_least(
-        {"steps": (args.steps, 1), "seed": (args.seed, 0), "threads": (args.threads or 1, 1),
+        {"steps": (args.steps, 1), "seed": (args.seed, 0), "threads": (1 if args.threads is None else args.threads, 1),
          "checkpoints": (args.checkpoints, 0), "save-every": (args.save_every, 1),
          "watch-every": (args.watch_every, 0), "watch-episodes": (args.watch_episodes, 1)}
     )  # fmt: skip
