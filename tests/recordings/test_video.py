@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -119,6 +120,40 @@ def test_what_the_panel_draws():
     assert (panel(shown, 1, 240) != pixels).any()
     flat = ActionValues("q", ("LEFT", "STAY"), np.ones((3, 2)), np.zeros(3, int))
     assert longest(panel(flat, 0, 240)[45:120], CHOSEN) == pytest.approx(72, abs=2)
+
+
+def test_fifteen_actions_have_a_line_each():
+    actions = tuple(f"ACTION_{i}" for i in range(15))
+    values = np.zeros((2, 15))
+    values[0, 7], values[1, 2] = 1.0, 0.5
+    told = {"value": np.array([1.0, 2.0])}
+    shown = ActionValues("probability", actions, values, np.array([7, 2]), told)
+    pixels, bare = panel(shown, 0, 480), panel(replace(shown, told={}), 0, 480)
+    bars = pixels[:, 16 + 288 * 2 // 5 :]
+    chosen = (bars == np.array(CHOSEN)).all(-1)[:312].sum(1)
+    (long,) = {int(n) for n in chosen if n > 100}
+    assert long == pytest.approx(288 * 3 / 5 - 288 / 6, abs=3)  # between the name and the number
+    rows = np.flatnonzero(chosen == long)
+    assert rows[0] >= 76 + 7 * 236 / 15
+    assert rows[-1] <= 76 + 8 * 236 / 15
+    where = np.flatnonzero((pixels != bare).any((1, 2)))
+    assert 16 + 30 <= where[0] <= where[-1] < 76, "the numbers stand below the first line"
+
+
+def test_logits_are_shown_as_probabilities_with_value_and_return(recording, monkeypatch):
+    data = recording.episode(3).rename(q="logits")
+    data["reward"] = ("step", np.arange(data.sizes["step"], dtype=float) + 1)
+    data["value"] = ("step", np.arange(data.sizes["step"]) / 2)
+    shape = recording.outputs["q"]
+    monkeypatch.setattr(recording, "outputs", {"logits": shape, "value": ()})
+    monkeypatch.setattr(recording, "episode", lambda number: data)
+    shown = action_values(recording, 3)
+    assert shown.name == "probability"
+    np.testing.assert_allclose(shown.values.sum(1), 1, rtol=1e-6)
+    odds = np.log(shown.values[:, 0] / shown.values[:, 1])
+    np.testing.assert_allclose(odds, data["logits"][:, 0] - data["logits"][:, 1], atol=1e-5)
+    assert shown.told["return so far"][:4].tolist() == [0, 1, 3, 6]
+    np.testing.assert_array_equal(shown.told["value"], data["value"])
 
 
 def test_the_values_are_those_of_the_episode(recording):

@@ -40,8 +40,10 @@ def begin_anew(state: Any, fresh: Any, rows: Bool[Tensor, " N"]) -> Any:
     Args:
         state: memory of N rows.
         fresh: memory to take instead, of the same form.
-        rows: where to take it.
+        rows: where to take it; the same memory is returned where that is nowhere.
     """
+    if rows.device.type == "cpu" and not rows.any():  # another device would have to be waited for
+        return state
 
     def pick(old: Tensor, new: Tensor) -> Tensor:
         return torch.where(rows.to(old.device).view(-1, *[1] * (old.dim() - 1)), new, old)

@@ -3,6 +3,7 @@
 Each has a registered name, ``name``, and ``arguments()``, from which it is built again.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -63,6 +64,68 @@ class Flat(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, F) float32 from (N, ...)."""
         return x.flatten(1).float()
+
+
+class Normalise(nn.Module):
+    """Numbers in units of a training's own mean and spread: one row of float32 an observation.
+
+    Computed in float64, as the library that kept the statistics does.
+
+    Args:
+        mean: of each number of an observation, in the observation's shape.
+        variance: likewise.
+        epsilon: added to the variance.
+        clip: largest size of the result.
+
+    Raises:
+        PolicyscopeError: the statistics are of different shapes, or no finite numbers.
+
+    Reference: Stable-Baselines3 ``VecNormalize``.
+
+    Example:
+        >>> Normalise([1.0, 2.0], [4.0, 4.0], 0.0, 1.0)(torch.tensor([[2.0, 9.0]]))
+        tensor([[0.5000, 1.0000]])
+    """
+
+    name = "normalise"
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(
+        self,
+        mean: Sequence[Any],
+        variance: Sequence[Any],
+        epsilon: float = 1e-8,
+        clip: float = 10.0,
+    ):
+        super().__init__()
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float64))
+        self.register_buffer("variance", torch.as_tensor(variance, dtype=torch.float64))
+        self.epsilon, self.clip = float(epsilon), float(clip)
+        if self.mean.shape != self.variance.shape:
+            shapes = f"{tuple(self.mean.shape)} and {tuple(self.variance.shape)}"
+            raise PolicyscopeError(f"mean and variance have different shapes: {shapes}")
+        whole = self.mean.isfinite().all() and self.variance.isfinite().all()
+        if not (whole and (self.variance + self.epsilon > 0).all() and self.clip > 0):
+            raise PolicyscopeError("observations are normalised by finite numbers above zero")
+
+    def arguments(self) -> dict[str, Any]:
+        """Constructor arguments, JSON values."""
+        return {
+            "mean": self.mean.tolist(),
+            "variance": self.variance.tolist(),
+            "epsilon": self.epsilon,
+            "clip": self.clip,
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F) float32 from (N, ...) in the shape of the statistics."""
+        scaled = (x.double() - self.mean) / (self.variance + self.epsilon).sqrt()
+        return scaled.clamp(-self.clip, self.clip).float().flatten(1)
+
+    def extra_repr(self) -> str:
+        """The arguments that are no statistics, for printing and for telling agents apart."""
+        return f"epsilon={self.epsilon}, clip={self.clip}"
 
 
 def preprocess_to_json(module: nn.Module) -> dict[str, Any] | None:

@@ -55,7 +55,7 @@ def traces(recording: Any, site: str, episode: int, command: str | None = None) 
     arrays = {"step": data["step"].values}
     names = list(recording.space.actions)
     frame = xr.Dataset(
-        {"action": ("step", data["action"].values)},
+        {"action": (data["action"].dims, data["action"].values)},
         arrays,
         {
             "site": site,

@@ -1,16 +1,22 @@
 """``policyscope import``: turn a foreign checkpoint into an agent."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
 
-EXAMPLES = """Turn a foreign checkpoint into an agent. No code in the file is run.
+if TYPE_CHECKING:
+    from policyscope.envs.spec import EnvSpec
+
+EXAMPLES = """Turn a foreign checkpoint into an agent, or kept episodes into a recording.
+No code in the file is run.
 
 examples:
   policyscope import latest.tar --config configs/ego_attention_4h.json --out runs/imported
@@ -18,7 +24,11 @@ examples:
   policyscope import coinrun.jd --out runs/clear
   policyscope import model_80412672.pth --env procgen/maze --out runs/maze
   policyscope import ppo_cartpole.zip --env gym:CartPole-v1 --out runs/cartpole
+  policyscope import ppo.zip --normalize vecnormalize.pkl --env gym:Pendulum-v1 --out runs/pendulum
+  policyscope import rollouts.npz --env gym:CartPole-v1 --out runs/rollouts
 """
+#: Flags that say something of an agent alone.
+_OF_AGENTS = ("config", "heads", "normalize")
 
 
 @dataclass(frozen=True)
@@ -26,9 +36,10 @@ class Args:
     """Flags of ``policyscope import``."""
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """Checkpoint of rl-agents, rl_clarity, train-procgen-pytorch, CleanRL or Stable-Baselines3."""
+    """Checkpoint of rl-agents, rl_clarity, train-procgen-pytorch, CleanRL or Stable-Baselines3, or
+    episodes of rl_clarity (observations.jd, trajectories.jd) or imitation (.npz)."""
     out: Path
-    """Folder to write the agent to; must not hold one."""
+    """Folder to write the agent or the recording to; must not hold one."""
     config: Path | None = None
     """JSON configuration of the run; its base_config is followed."""
     heads: int | None = None
@@ -37,9 +48,12 @@ class Args:
     """Environment it was trained in: a name of ours or gym:ID. Default: what its lineage says."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """Setting of the environment, key=value; may be repeated."""
+    normalize: Path | None = None
+    """Statistics of observations that Stable-Baselines3 saved beside the model (vecnormalize.pkl).
+    Default: a file of that name beside it."""
     lineage: str | None = None
-    """Program that wrote it: cleanrl, procgen_pytorch, rl_agents, rl_clarity, stable_baselines3.
-    Recognised from the content unless given."""
+    """Program that wrote it: cleanrl, procgen_pytorch, rl_agents, rl_clarity, stable_baselines3;
+    for episodes imitation, rl_clarity_rollouts. Recognised from the content unless given."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,28 +61,85 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Args, argv, "import", EXAMPLES)
     if args.heads is not None and args.heads < 1:
         raise PolicyscopeError(f"--heads must be positive, got {args.heads}")
-    if args.out.is_file() or (args.out / "agent.json").exists():
+    held = [(args.out / f"{what}.json").exists() for what in ("agent", "recording")]
+    if args.out.is_file() or any(held):
         raise BadFile(args.out, "exists already", "choose another --out")
-    from rich.console import Console
+    from policyscope.core.registry import names
+    from policyscope.recordings.importers.recognise import KIND, recognise_episodes
 
+    if args.file.is_dir():
+        mend = "episodes of the datasets library: save them as .npz"
+        raise BadFile(args.file, "is a folder, not a file", mend)
+    kept = None if args.lineage else recognise_episodes(args.file)
+    if kept or args.lineage in names(KIND):
+        return _episodes(args, kept or str(args.lineage))
+    return _agent(args)
+
+
+def _agent(args: Args) -> int:
     from policyscope.agents.importers.recognise import ENVIRONMENTS, import_agent, recognise
     from policyscope.agents.show import facts
     from policyscope.agents.store import save_agent
     from policyscope.core.provenance import provenance
-    from policyscope.envs.make import parse_env
 
     lineage = args.lineage or recognise(args.file)
-    name = args.env or (ENVIRONMENTS.get(lineage) if args.env_set else None)
+    env = _env(args, ENVIRONMENTS.get(lineage))
+    hints = {name: getattr(args, name) for name in _OF_AGENTS}
+    agent = import_agent(args.file, lineage, env=env, **hints)
+    agent.card["provenance"] = provenance(f"policyscope import {args.file.name}")
+    with _whole(args.out):
+        save_agent(agent, args.out)
+    told = facts(agent)
+    _tell(f"{args.out}: {told['network']}, {told['parameters']} parameters")
+    if "caution" in agent.card:
+        _warn(f"caution: {agent.card['caution']}")
+    return 0
+
+
+def _episodes(args: Args, lineage: str) -> int:
+    from policyscope.recordings.importers.recognise import import_episodes
+
+    for name in _OF_AGENTS:
+        if getattr(args, name) is not None:
+            raise PolicyscopeError(f"--{name} says nothing about episodes of lineage {lineage}")
+    command = f"policyscope import {args.file.name}"
+    recording = import_episodes(args.file, args.out, lineage, _env(args), command)
+    steps = int(recording.episodes["steps"].sum())
+    counts = f"{len(recording):,} episodes, {steps:,} steps"
+    _tell(f"{args.out}: a recording of {counts}, by an unknown policy ({lineage})")
+    for note in recording.provenance["notes"]:
+        _warn(f"note: {note}")
+    return 0
+
+
+def _env(args: Args, default: str | None = None) -> "EnvSpec | None":
+    from policyscope.envs.make import parse_env
+
+    name = args.env or (default if args.env_set else None)
     if args.env_set and name is None:
         raise PolicyscopeError("--env-set is a setting of --env, which is missing")
-    env = parse_env(name, args.env_set) if name else None
-    agent = import_agent(args.file, lineage, config=args.config, heads=args.heads, env=env)
-    agent.card["provenance"] = provenance(f"policyscope import {args.file.name}")
-    save_agent(agent, args.out)
-    told = facts(agent)
-    Console(soft_wrap=True).print(
-        f"{args.out}: {told['network']}, {told['parameters']} parameters", highlight=False
-    )
-    if "caution" in agent.card:
-        Console(stderr=True, soft_wrap=True).print(f"caution: {agent.card['caution']}")
-    return 0
+    return parse_env(name, args.env_set) if name else None
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Leave nothing in a folder that was not there, if the block fails."""
+    was_there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _tell(line: str) -> None:
+    from rich.console import Console
+
+    Console(soft_wrap=True, markup=False).print(line, highlight=False)
+
+
+def _warn(line: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, markup=False).print(line, highlight=False)

@@ -5,7 +5,8 @@ them is looked up or imported.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, BinaryIO
 
@@ -30,6 +31,19 @@ ALLOWED = {
     **{(module, name): "plain" for module in _BUILTINS for name in _PLAIN},
 }
 """What each name stands for; nothing else is accepted."""
+
+
+@dataclass
+class Record:
+    """An object of a named class, kept as what the file says of it: nothing of the class is run.
+
+    Args:
+        name: module and class, as the file says.
+        fields: its attributes by name.
+    """
+
+    name: str
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 class NotPlain(PolicyscopeError):
@@ -77,8 +91,13 @@ class Pending:
     kind: str
 
 
-def word(module: str, name: str) -> Word:
+def word(module: str, name: str, records: Collection[str] = ()) -> Word:
     """A name of the closed language.
+
+    Args:
+        module: as the file says.
+        name: as the file says.
+        records: modules, or packages of such, whose objects are kept as a ``Record``.
 
     Raises:
         NotPlain: any other name.
@@ -88,6 +107,8 @@ def word(module: str, name: str) -> Word:
         'dtype'
     """
     kind = ALLOWED.get((module, name))
+    if kind is None and any(f"{module}.".startswith(f"{known}.") for known in records):
+        kind = "record"
     if kind is None:
         asked = ascii(f"{module}.{name}")[1:80].rstrip("'")
         raise NotPlain(f"asks for {asked}, which is no data; nothing of it was run")
@@ -115,6 +136,8 @@ def call(what: Any, given: Any) -> Any:
             return text.encode("latin-1")
         case "plain", () if what.name == "bytes":
             return b""
+        case "record", _:
+            return Record(f"{what.module}.{what.name}")
         case "scalar", (Kind() as number, bytes() as data):
             return _numbers(data, number, (), "C").item()
     raise NotPlain("is damaged or asks for something that is no data; nothing of it was run")
@@ -127,6 +150,11 @@ def build(made: Any, state: Any, file: BinaryIO) -> Any:
         NotPlain: it takes no such state, or the file ends within its numbers.
     """
     match made, state:
+        case Record(), dict():
+            made.fields.update({k: v for k, v in state.items() if isinstance(k, str)})
+            return made
+        case Record(), _:
+            return made
         case Kind(), (int(), str() as order, None, None, None, *_):
             made.order = order
             return made

@@ -6,7 +6,7 @@ Nothing is imported, looked up or called on the file's word.
 """
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,11 +26,13 @@ _EMPTY: dict[str, Callable[[], Any]] = {
 _SHORT = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def read_pickled(path: str | Path) -> Any:
+def read_pickled(path: str | Path, records: Collection[str] = ()) -> Any:
     """Values of a pickled file (of joblib's uncompressed ones too) that holds data alone.
 
     Args:
         path: a file of Python containers, numbers, text and numpy arrays.
+        records: modules whose objects may be in it; each is read as a ``Record`` of its attributes,
+            without the module being imported.
 
     Raises:
         BadFile: it is missing, truncated or damaged, or asks for any other object.
@@ -50,7 +52,7 @@ def read_pickled(path: str | Path) -> Any:
         raise BadFile(path, "no such file")
     try:
         with path.open("rb") as file:
-            return _Machine(file).run()
+            return _Machine(file, records).run()
     except NotPlain as error:
         raise BadFile(path, str(error)) from None
     except OSError:
@@ -63,8 +65,8 @@ def read_pickled(path: str | Path) -> Any:
 class _Machine:
     """Stack, memo, and what each instruction does to them."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
+    def __init__(self, file: BinaryIO, records: Collection[str]) -> None:
+        self.file, self.records = file, records
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
@@ -161,10 +163,12 @@ class _Machine:
         self.stack[-1].update(values)
 
     def _global(self, argument: str) -> None:
-        self.stack.append(word(*argument.split(" ", 1)))
+        module, name = argument.split(" ", 1)
+        self.stack.append(word(module, name, self.records))
 
     def _stack_global(self, _: Any) -> None:
-        self.stack.append(word(*(str(part) for part in self._last(2))))
+        module, name = self._last(2)
+        self.stack.append(word(str(module), str(name), self.records))
 
     def _reduce(self, _: Any) -> None:
         what, given = self._last(2)

@@ -30,10 +30,12 @@ _ENTRIES: dict[str, dict[str, str]] = {
         "impala_gru": "policyscope.agents.networks.impala_gru:ImpalaGRUNetwork",
         "mlp": "policyscope.agents.networks.mlp:MLPNetwork",
         "nature_actor_critic": "policyscope.agents.networks.nature:NatureActorCritic",
+        "nature_actor_critic_lstm": "policyscope.agents.networks.nature_lstm:NatureActorCriticLSTM",
         "nature_q": "policyscope.agents.networks.nature:NatureQ",
     },
     "preprocess": {
         "flat": "policyscope.agents.preprocess:Flat",
+        "normalise": "policyscope.agents.preprocess:Normalise",
         "pixels": "policyscope.agents.preprocess:Pixels",
     },
     "importer": {
@@ -42,6 +44,10 @@ _ENTRIES: dict[str, dict[str, str]] = {
         "rl_agents": "policyscope.agents.importers.rl_agents:import_checkpoint",
         "rl_clarity": "policyscope.agents.importers.rl_clarity:import_checkpoint",
         "stable_baselines3": "policyscope.agents.importers.sb3:import_checkpoint",
+    },
+    "recording importer": {
+        "imitation": "policyscope.recordings.importers.imitation:read_rollouts",
+        "rl_clarity_rollouts": "policyscope.recordings.importers.clarity:read_rollouts",
     },
     "method": {
         "attention": "policyscope.circuits.attention:explain",

@@ -24,6 +24,9 @@ SCHEMA = 1
 LANES = 8
 SHARD_EPISODES = 16
 LARGEST_DEFAULT_SITE = 256
+#: The acting mode and the environment, and the seed, of episodes of another program that does not
+#: say them (``recordings/importers``).
+UNKNOWN, NO_SEED = "unknown", -1
 _REPEATED = ("Linear", "Conv2d", "Identity", "Scores")
 _OPTIONAL = ("agent", "shards", "episodes.parquet")
 
@@ -35,15 +38,16 @@ class Plan:
     Args:
         env: the environment.
         space: its observations and actions.
-        act: greedy or sample.
-        seed: seed of episode 0 and of the action noise; episode k starts from ``seed + k``.
+        act: greedy, sample or, in episodes of another program, unknown.
+        seed: seed of episode 0 and of the action noise; episode k starts from ``seed + k``. -1 in
+            episodes of another program, which have none.
         episodes: how many.
         shard_episodes: how many of them make a shard.
         lanes: worlds in lockstep.
         sites: captured activations and their shapes.
         outputs: the network's outputs and their shapes.
         scene: background of the scene, JSON values.
-        weights: SHA-256 of the agent's weights and architecture.
+        weights: SHA-256 of the agent's weights and architecture; empty where no agent is known.
     """
 
     env: EnvSpec

@@ -14,7 +14,7 @@ from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.registry import find
 from policyscope.recordings.dataset import episode_dataset
-from policyscope.recordings.plan import Plan, read_header
+from policyscope.recordings.plan import UNKNOWN, Plan, read_header
 from policyscope.recordings.store import (
     ShardReader,
     finished_shards,
@@ -32,6 +32,15 @@ class UnknownEpisode(UnknownName):
 
     def __init__(self, message: str):
         PolicyscopeError.__init__(self, message)
+
+
+class NoAgent(UnknownName):
+    """A recording of episodes of another program, of whose agent nothing is known."""
+
+    def __init__(self, path: Path):
+        super().__init__("agent", path.name, ())
+        told = "the recording holds no agent: its episodes were imported, their policy is unknown"
+        self.args = (f"{path}: {told}",)
 
 
 def open_recording(path: str | Path, partial: bool = False) -> "Recording":
@@ -61,7 +70,7 @@ class Recording:
     Attributes:
         env: the environment.
         space: its observations and actions, with names.
-        act: greedy or sample.
+        act: greedy or sample; unknown for episodes of another program.
         sites: captured activations and their shapes.
         outputs: the network's outputs and their shapes.
         scene: background of the scene, JSON values.
@@ -101,7 +110,13 @@ class Recording:
 
     @cached_property
     def agent(self) -> Agent:
-        """The agent that was recorded."""
+        """The agent that was recorded.
+
+        Raises:
+            NoAgent: the episodes are those of another program.
+        """
+        if self.act == UNKNOWN and not (self.path / "agent").exists():
+            raise NoAgent(self.path)
         return load_agent(self.path / "agent")
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.stats import Interval, bootstrap_mean, wilson
+from policyscope.recordings.plan import NO_SEED, UNKNOWN
 from policyscope.recordings.read import Recording, open_recording
 
 PREVIEW_SIZE = 320
@@ -49,7 +50,7 @@ def facts(recording: Recording) -> dict[str, str]:
         "recording": str(recording.path),
         "environment": recording.env.id + (f" ({options})" if options else ""),
         "acting": recording.act,
-        "episodes": f"{len(recording)}, seeds {plan.seed} to {plan.seed + plan.episodes - 1}",
+        "episodes": f"{len(recording)}, {_seeds(recording)}",
         "steps": f"{int(table['steps'].sum())}",
         "size": size_text(size_on_disk(recording)),
     }
@@ -57,10 +58,25 @@ def facts(recording: Recording) -> dict[str, str]:
         lines["unfinished"] = (
             f"{len(recording)} of {plan.episodes} episodes; run the same record command again"
         )
-    if len(recording):
-        interval = bootstrap_mean(table["return"].to_numpy(), seed=0)
-        lines["return"] = f"{interval}, 95 % bootstrap interval"
+    if plan.act == UNKNOWN:
+        lines["policy"] = "unknown: the episodes were imported, without their agent"
+    returns = table["return"].to_numpy()
+    known = returns[~np.isnan(returns)]
+    if len(known):
+        left = len(returns) - len(known)
+        others = f"; of {left} pieces of episodes it is unknown" if left else ""
+        interval = bootstrap_mean(known, seed=0)
+        lines["return"] = f"{interval}, 95 % bootstrap interval{others}"
+    elif len(returns):
+        lines["return"] = "unknown: rewards or whole episodes were not kept"
+    for number, note in enumerate(recording.provenance.get("notes", ())):
+        lines[f"note {number + 1}"] = note
     return lines
+
+
+def _seeds(recording: Recording) -> str:
+    first, last = recording.plan.seed, recording.plan.seed + recording.plan.episodes - 1
+    return "from unknown seeds" if first == NO_SEED else f"seeds {first} to {last}"
 
 
 def tables(recording: Recording) -> list[Table]:

@@ -1,7 +1,7 @@
 """Action values of an episode as pixels: bars for the present step, strips through time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ BACKGROUND = (250, 250, 250)
 INK = (30, 30, 30)
 FAINT = (205, 205, 205)
 CHOSEN = (217, 95, 2)
+FEW = 6
+"""Actions that have room for two lines each."""
 LOW, HIGH = np.array([237, 244, 251]), np.array([8, 69, 148])
 
 
@@ -24,12 +26,14 @@ class ActionValues:
         actions: names of the A actions.
         values: (T, A) numbers.
         chosen: (T,) executed actions.
+        told: (T,) numbers to write above, by name.
     """
 
     name: str
     actions: Sequence[str]
     values: np.ndarray
     chosen: np.ndarray
+    told: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def panel(shown: ActionValues, step: int, height: int) -> np.ndarray:
@@ -57,10 +61,18 @@ def panel(shown: ActionValues, step: int, height: int) -> np.ndarray:
     margin, line = height // 30, height // 16
     name = shown.actions[int(shown.chosen[step])]
     draw.text((margin, margin), f"step {step}   {name}", fill=INK, font=font)
-    area = (margin, margin + 2 * line, width - margin, height // 2)
-    _bars(draw, font, area, shown, step)
-    area = (margin, height // 2 + 2 * line, width - margin, height - margin)
-    draw.text((margin, height // 2 + line // 2), f"{shown.name} through time", fill=INK, font=font)
+    told = "   ".join(f"{name} {numbers[step]:.2f}" for name, numbers in shown.told.items())
+    draw.text((margin, margin + line), told, fill=INK, font=font)
+    crowded = len(shown.actions) > FEW
+    middle = height * (13 if crowded else 10) // 20
+    area = (margin, margin + 2 * line, width - margin, middle)
+    if crowded:
+        small = ImageFont.load_default(size=max(7, (middle - area[1]) // len(shown.actions) - 2))
+        _lines(draw, small, area, shown, step)
+    else:
+        _bars(draw, font, area, shown, step)
+    area = (margin, middle + 2 * line, width - margin, height - margin)
+    draw.text((margin, middle + line // 2), f"{shown.name} through time", fill=INK, font=font)
     _strips(draw, area, shown, step)
     return np.asarray(image, dtype=np.uint8).copy()
 
@@ -79,6 +91,25 @@ def _bars(
         draw.rectangle(box, fill=FAINT)
         colour = CHOSEN if taken else tuple(HIGH.tolist())
         draw.rectangle((*box[:2], left + max(1, share * (right - left)), box[3]), fill=colour)
+
+
+def _lines(
+    draw: Any, font: Any, area: tuple[int, int, int, int], shown: ActionValues, step: int
+) -> None:
+    """As ``_bars``, with name, bar and number side by side."""
+    left, top, right, bottom = area
+    each = (bottom - top) / len(shown.actions)
+    begin, end = left + (right - left) * 2 // 5, right - (right - left) // 6
+    for a, name in enumerate(shown.actions):
+        y = top + a * each
+        taken = a == int(shown.chosen[step])
+        colour = CHOSEN if taken else tuple(HIGH.tolist())
+        long = max(1, _share(shown)[step, a] * (end - begin))
+        draw.text((left, y), name, fill=CHOSEN if taken else INK, font=font)
+        draw.rectangle((begin, y + each * 0.2, end, y + each * 0.8), fill=FAINT)
+        draw.rectangle((begin, y + each * 0.2, begin + long, y + each * 0.8), fill=colour)
+        number = f"{shown.values[step, a]:.2f}"
+        draw.text((right - draw.textlength(number, font), y), number, fill=INK, font=font)
 
 
 def _strips(draw: Any, area: tuple[int, int, int, int], shown: ActionValues, step: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
 from policyscope.core.files import atomic_file
@@ -63,13 +64,24 @@ def episode_frames(recording: Recording, episode: int, size: int) -> Iterator[np
 
 
 def action_values(recording: Recording, episode: int) -> ActionValues | None:
-    """Values of the named actions in an episode; None where no output has one for each action."""
+    """What an agent made of its named actions in an episode.
+
+    Returns:
+        Probabilities where it put out logits, else its values; above them the value of the
+        observation, if it has one, and the return so far. None where no output has a number for
+        each action.
+    """
     actions = recording.space.actions
     named = [n for n, shape in recording.outputs.items() if actions and shape == (len(actions),)]
     if not named:
         return None
-    data = recording.episode(episode)
-    return ActionValues(named[0], actions, data[named[0]].values, data["action"].values)
+    data, name = recording.episode(episode), named[0]
+    values, rewards = data[name].values, data["reward"].values
+    told = {"value": data["value"].values} if recording.outputs.get("value") == () else {}
+    told["return so far"] = np.cumsum(rewards) - rewards
+    if name == "logits":
+        name, values = "probability", softmax(values, axis=1)
+    return ActionValues(name, actions, values, data["action"].values, told)
 
 
 def replay(recording: Recording, episode: int, size: int) -> Iterator[np.ndarray]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,8 @@ class Moment:
         entities: objects of the scene.
         identity: (V,) entity that each row of the observation shows, -1 nobody; empty where rows
             show no entities.
+        picture: (size, size, 3) uint8, the scene as the environment draws it, where it was asked
+            for.
     """
 
     observation: np.ndarray
@@ -46,6 +47,7 @@ class Moment:
     sites: Mapping[str, np.ndarray]
     entities: Entities
     identity: np.ndarray
+    picture: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +55,20 @@ class Answer:
     """What the agent does at a changed step, and the recorded twin.
 
     Args:
-        recorded: the row of the recording; its action is the executed one.
+        recorded: row ``twin`` of the recording; its action is the executed one.
         changed: after the changes; its action is the most likely one, never drawn.
         recorded_best: the most likely action of the recorded outputs, which a policy that draws,
             or an action that was forced, need not have executed.
         actions: names of the actions, empty where they are continuous.
+        twin: the step that was asked about, or as many steps later as actions were executed; the
+            episode's last where it is shorter.
     """
 
     recorded: Moment
     changed: Moment
     recorded_best: np.ndarray
     actions: tuple[str, ...]
+    twin: int = 0
 
     def target(self, text: str) -> tuple[float | None, float | None]:
         """A target before and after the change; ``taken`` is the recorded action in both.
@@ -96,7 +101,9 @@ def ask(
     scene: Sequence[SceneEdit] = (),
     observation: Mapping[Index, float] | None = None,
     *,
+    actions: Sequence[int] = (),
     sites: Sequence[str] = (),
+    size: int = 0,
     worlds: Worlds | None = None,
 ) -> Answer:
     """Ask the recorded agent once at a recorded step that was changed.
@@ -112,18 +119,21 @@ def ask(
         episode: number of the episode.
         step: row of the episode; the changes are made before its decision.
         scene: edits in order.
-        observation: numbers to set after the scene was changed, by index.
+        observation: numbers to set in what the agent then sees, by index.
+        actions: indices of discrete actions to execute after the scene was changed. The agent is
+            asked after the last of them; one with a memory sees what comes before, too.
         sites: activations to give besides the recorded ones.
+        size: side in pixels of a picture of the changed scene; 0 for none.
         worlds: worlds kept from earlier questions; without it the episode is replayed each time.
 
     Raises:
         UnknownName: no such site, kind of edit or value of one.
         BadFile: the recording holds no agent.
-        PolicyscopeError: no such step, an edit or index that cannot be, or a world that does not
-            do what was recorded.
+        PolicyscopeError: no such step, an edit, action or index that cannot be, an action that
+            ends the episode, or a world that does not do what was recorded.
 
-    Cost: a forward pass; with scene edits a replay of the episode up to the step, or with
-        ``worlds`` about a millisecond on the intersection.
+    Cost: a forward pass; with scene edits or actions a replay of the episode up to the step, or
+        with ``worlds`` about a millisecond on the intersection.
 
     Example:
         >>> from policyscope.envs.scene import SceneEdit
@@ -137,35 +147,67 @@ def ask(
             raise PolicyscopeError(
                 f"episode {episode} has no step {step}; it holds 0..{len(course) - 1}"
             )
-        before = _recorded(recording, course, step)
-        obs, entities, identity = before.observation, before.entities, before.identity
-        if scene:
+        names = recording.space.actions
+        twin = min(step + len(actions), len(course) - 1)
+        before = _recorded(recording, course, twin)
+        seen, entities, picture = [np.array(course.value("obs", step))], before.entities, None
+        identity = before.identity
+        if scene or actions or size:
             with kept.alone(recording) as world:
                 lane = world.at((key(recording), episode), course, step)
-                obs, entities = _edited(lane, scene)
+                seen = [*_edited(lane, scene, seen[0]), *_acted(lane, actions, names)]
+                entities = lane.entities()
+                picture = np.array(lane.render(size)) if size else None
             identity = rows_shown(entities, len(identity))
-        obs = _set(obs, observation or {})
-        names = list(dict.fromkeys([*recording.sites, *sites]))
+        obs = _set(seen[-1], observation or {})
+        wanted = list(dict.fromkeys([*recording.sites, *sites]))
         with kept.agent(recording) as agent:
-            asked = _Asked(agent, recording, _memory(course, step))
-            outputs, action, found = asked(obs, names)
+            asked = _Asked(agent, recording, _state(agent, recording, course, step))
+            for each in seen[:-1]:
+                asked = asked.after(each)
+            outputs, action, found = asked(obs, wanted)
             best, _ = choose(agent.head, dict(_Tensors(before.outputs)), False, None)
-            if more := [name for name in names if name not in recording.sites]:
-                given = asked(before.observation, more)[2]
-                before = replace(before, sites=_AtStep(course, step, given))
+            if more := [name for name in wanted if name not in recording.sites]:
+                then = _Asked(agent, recording, _state(agent, recording, course, twin))
+                given = then(before.observation, more)[2]
+                before = replace(before, sites=_AtStep(course, twin, given))
     finally:
         if worlds is None:
             kept.close()
-    after = Moment(obs, action, outputs, found, entities, identity)
-    return Answer(before, after, _first(best), tuple(recording.space.actions))
+    after = Moment(obs, action, outputs, found, entities, identity, picture)
+    return Answer(before, after, _first(best), tuple(names), twin)
 
 
-def _edited(lane: Lane, scene: Sequence[SceneEdit]) -> tuple[np.ndarray, Entities]:
-    obs = np.empty(0)
+def _edited(lane: Lane, scene: Sequence[SceneEdit], obs: np.ndarray) -> list[np.ndarray]:
+    """The observation after the edits."""
     with np.errstate(all="ignore"):  # a place far away is a place none the less
         for edit in scene:
             obs = np.array(lane.apply(edit))
-    return obs, lane.entities()
+    return [obs]
+
+
+def _acted(lane: Lane, actions: Sequence[int], names: Sequence[str]) -> list[np.ndarray]:
+    """What is seen after each action.
+
+    Raises:
+        PolicyscopeError: there is no such action, or it ends the episode.
+    """
+    seen = []
+    for action in actions:
+        if not names:
+            raise PolicyscopeError("only discrete actions can be executed before asking")
+        if not 0 <= action < len(names):
+            raise PolicyscopeError(f"there is no action {action}; there are 0..{len(names) - 1}")
+        with np.errstate(all="ignore"):
+            answer = lane.step(int(action))
+        if answer.terminated or answer.truncated:
+            how = " and ".join(lane.outcome()) or "no cause is known"
+            raise PolicyscopeError(
+                f"{names[action]} ends the episode here ({how}, reward {answer.reward:g}), so "
+                "the agent is not asked again"
+            )
+        seen.append(np.array(answer.obs))
+    return seen
 
 
 def sites_of_targets(targets: Sequence[str]) -> list[str]:
@@ -191,34 +233,41 @@ def rows_shown(entities: Entities, width: int) -> np.ndarray:
 class _Asked:
     agent: Agent
     recording: Recording
-    memory: Any
+    state: Any
 
-    @cached_property
-    def _state(self) -> Any:
-        if self.memory is None:
-            return None
-        width = self.recording.plan.lanes
-        form = self.agent.initial_state(width)
-        return tree_map(lambda leaf: torch.as_tensor(self.memory).expand_as(leaf).clone(), form)
+    def after(self, obs: np.ndarray) -> "_Asked":
+        """The same agent with the memory that an observation leaves."""
+        if self.state is None:
+            return self
+        with one_thread(), torch.no_grad():
+            decision = self.agent.act(self._batch(obs), self.state, sample=False)
+        return replace(self, state=decision.state)
 
     def __call__(
         self, obs: np.ndarray, sites: Sequence[str]
     ) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
         """Outputs, most likely action and activations of one observation."""
-        batch = np.repeat(obs[None], self.recording.plan.lanes, 0)
         with one_thread(), torch.no_grad(), capture(self.agent.modules(), sites) as seen:
-            decision = self.agent.act(batch, self._state, sample=False)
+            decision = self.agent.act(self._batch(obs), self.state, sample=False)
         outputs = {name: _first(value) for name, value in decision.outputs.items()}
         found = {name: _first(value).astype(np.float32) for name, value in seen.items()}
         return outputs, np.asarray(_first(decision.action)), found
+
+    def _batch(self, obs: np.ndarray) -> np.ndarray:
+        return np.repeat(obs[None], self.recording.plan.lanes, 0)
 
 
 def _first(value: torch.Tensor) -> np.ndarray:
     return np.array(value[0].detach().cpu().numpy())
 
 
-def _memory(course: Course, step: int) -> Any:
-    return course.value("state_in", step) if "state_in" in course.columns else None
+def _state(agent: Agent, recording: Recording, course: Course, step: int) -> Any:
+    """The recorded memory before a step, in a batch as wide as the recording's."""
+    if "state_in" not in course.columns:
+        return None
+    memory = torch.as_tensor(course.value("state_in", step))
+    form = agent.initial_state(recording.plan.lanes)
+    return tree_map(lambda leaf: memory.expand_as(leaf).clone(), form)
 
 
 def _recorded(recording: Recording, course: Course, step: int) -> Moment:

@@ -221,7 +221,7 @@ def test_wrong_shape_and_not_finite_weights_are_named(tmp_path, weights):
         import_checkpoint(path, heads=4)
     weights["output_layer.predict.bias"][1] = float("nan")
     torch.save({"state_dict": weights}, path)
-    with pytest.raises(BadFile, match=r"not finite: output_layer.predict.bias"):
+    with pytest.raises(BadFile, match=r"output_layer.predict.bias is not finite"):
         import_checkpoint(path, heads=4)
 
 

@@ -218,7 +218,7 @@ def test_other_params_are_one_clear_line(tmp_path, params, said):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("args", [{"cnn": "impala"}, {"use_lstm": 1}, {"frame_stack": 4}])
+@pytest.mark.parametrize("args", [{"cnn": "nature"}, {"use_lstm": 1}, {"frame_stack": 4}])
 def test_what_this_network_does_not_compute_is_refused_by_name(tmp_path, args):
     name = next(iter(args))
     with pytest.raises(BadFile, match=f"made with {name} = .*no import"):

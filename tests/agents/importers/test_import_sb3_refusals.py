@@ -27,10 +27,6 @@ def other(sb3, seen=None, done=None, weights=None, kind=None, **more):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (
-            lambda s: other(s, weights=s.actor_critic() | s.LSTM | s.CNN, seen=s.IMAGE),
-            "RecurrentPPO for images",
-        ),
         (lambda s: other(s, weights=s.actor_critic() | COMBINED), "a network for dictionaries"),
         (
             lambda s: other(s, weights=s.actor_critic() | s.CNN | VALUES_OWN, seen=s.IMAGE),

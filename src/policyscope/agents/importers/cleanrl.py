@@ -9,10 +9,10 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.importers.files import (
+    card_of,
     filled,
     read_torch,
     require_shapes,
-    source,
     weights_of,
 )
 from policyscope.agents.importers.spaces import flattening, image_space, pixel_space, space_of
@@ -217,4 +217,4 @@ def _box_space(features: int, numbers: int, env: EnvSpec | None) -> tuple[Space,
 
 
 def _card(path: Path, algorithm: str) -> dict[str, Any]:
-    return {"lineage": LINEAGE, "algorithm": algorithm, "source": source(path)}
+    return {**card_of(path, LINEAGE), "algorithm": algorithm}

@@ -1,8 +1,11 @@
 """What all importers need of a file: its tensors, read without running anything, and a check."""
 
 import hashlib
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from policyscope.core.errors import BadFile
 
 #: First bytes of what ``torch.save`` wrote before its files were archives.
 OLD_TORCH = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+#: Bytes that any archive may unpack to, and how many times its own size a larger one may.
+LARGEST_UNPACKED, MOST_SWOLLEN = 2**30, 50
 
 
 def read_torch(path: str | Path) -> Any:
@@ -33,26 +38,53 @@ def read_torch(path: str | Path) -> Any:
         check_archive(path)
     elif not _starts(path, OLD_TORCH):
         raise BadFile(path, "is not a torch archive, or is truncated")
+    return _loaded(path, path)
+
+
+def read_torch_in(stored: bytes, path: Path) -> Any:
+    """The same of an archive that lies in another.
+
+    Args:
+        stored: bytes of it.
+        path: of the file around it, for messages.
+    """
+    if zipfile.is_zipfile(BytesIO(stored)):
+        check_archive(path, stored)
+    return _loaded(BytesIO(stored), path)
+
+
+def _loaded(source: Path | BytesIO, path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged archives make the loader raise almost anything
         cause = first_line(error)
         raise BadFile(path, f"refused: damaged, or more than weights is in it: {cause}") from None
 
 
-def check_archive(path: Path) -> list[str]:
+def check_archive(path: Path, inside: bytes | None = None) -> list[str]:
     """Names in a zip archive whose checksums all fit; torch does not look at them.
 
+    Args:
+        path: the archive, and for messages.
+        inside: bytes of an archive in it, which is then the one that is looked at.
+
     Raises:
-        BadFile: the archive is damaged.
+        BadFile: the archive is damaged, or would be far larger unpacked.
     """
+    size = path.stat().st_size if inside is None else len(inside)
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged, found = archive.testzip(), archive.namelist()
+        with zipfile.ZipFile(path if inside is None else BytesIO(inside)) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+            swollen = unpacked > max(LARGEST_UNPACKED, MOST_SWOLLEN * size)
+            damaged = None if swollen else archive.testzip()
+            found = archive.namelist()
     except Exception as error:
         raise BadFile(path, f"damaged archive: {first_line(error)}") from None
+    if swollen:
+        raise BadFile(path, f"refused: its {size:,} bytes would unpack to {unpacked:,}")
     if damaged:
-        raise BadFile(path, f"damaged archive: the checksum of {damaged} does not fit")
+        told = ascii(damaged)[1:-1][:80]
+        raise BadFile(path, f"damaged archive: the checksum of {told} does not fit")
     return found
 
 
@@ -119,7 +151,9 @@ def filled(
         BadFile: weights are missing, unknown, of another shape, or no finite numbers.
         PolicyscopeError: the network does not take the arguments.
     """
-    with torch.device("meta"):  # a damaged file can ask for more memory than there is
+    # A damaged file can ask for more memory than there is, or for layers without a number.
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         net = build_network(*made)
     own = net.state_dict()
     missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
@@ -133,6 +167,8 @@ def filled(
             raise BadFile(
                 path, f"weight {name} has shape {tuple(given.shape)}, expected {tuple(value.shape)}"
             )
+        if not given.numel():
+            raise BadFile(path, f"weight {name} has no numbers: its shape is {tuple(given.shape)}")
         announced = given.numel() * given.element_size()
         if given.layout != torch.strided or announced > given.untyped_storage().nbytes():
             raise BadFile(path, f"weight {name} has fewer numbers than its shape")
@@ -149,6 +185,28 @@ def _few(names: list[str]) -> str:
     return ", ".join(ascii(name)[1:-1][:80] for name in names[:5]) + more
 
 
-def source(path: Path) -> dict[str, str]:
-    """Name and digest of a file, for the card."""
-    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+def card_of(path: Path, lineage: str, unused: Iterable[str] = ()) -> dict[str, Any]:
+    """What every importer writes on the card of its agent.
+
+    Args:
+        path: the file.
+        lineage: who writes such files.
+        unused: names of the file's tensors that no output of the agent depends on.
+
+    Returns:
+        lineage; source, name and SHA-256 of the file; unused; and missing, names of the network's
+        tensors that the file does not hold: none, for such a file is refused.
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    source = {"file": path.name, "sha256": digest}
+    return {"lineage": lineage, "source": source, "unused": list(unused), "missing": []}
+
+
+def plain(value: Any) -> bool:
+    """Whether a setting is text or a finite number, which JSON has a form for.
+
+    Example:
+        >>> plain("easy"), plain(3), plain(float("nan")), plain([1])
+        (True, True, False, False)
+    """
+    return isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))

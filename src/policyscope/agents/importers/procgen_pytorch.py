@@ -9,10 +9,10 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.importers.files import (
+    card_of,
     filled,
     read_torch,
     require_shapes,
-    source,
     weights_of,
 )
 from policyscope.agents.importers.spaces import pixel_space
@@ -60,7 +60,7 @@ def import_checkpoint(
     require_shapes(weights, _RANKS, "IMPALA network of train-procgen-pytorch", path)
     arguments = _arguments(weights)
     name, recurrent = "impala", any(key.startswith("gru.") for key in weights)
-    card: dict[str, Any] = {"lineage": LINEAGE, "source": source(path)}
+    unused: list[str] = []
     if recurrent:
         require_shapes(weights, _GRU, "recurrent policy of train-procgen-pytorch", path)
         name = "impala_gru"
@@ -68,9 +68,9 @@ def import_checkpoint(
         arguments["learned_start"] = learned_start and _START in weights
         if _START in weights and not learned_start:
             del weights[_START]
-            card["unused"] = [_START]
+            unused.append(_START)
     made = (name, arguments)
-    net = filled(made, weights, path)
+    net, card = filled(made, weights, path), card_of(path, LINEAGE, unused)
     if steps := re.search(r"(\d+)$", path.stem):
         card["steps"] = int(steps[1])
     space, env = pixel_space(arguments["actions"], env)

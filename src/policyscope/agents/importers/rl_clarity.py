@@ -10,19 +10,24 @@ import torch
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.importers.files import filled, source
+from policyscope.agents.importers.files import card_of, filled, plain
 from policyscope.agents.importers.spaces import pixel_space
 from policyscope.agents.networks.clear_cnn import LAYERS
 from policyscope.agents.preprocess import Pixels
 from policyscope.core.errors import BadFile
 from policyscope.core.pickled_data import read_pickled
+from policyscope.core.registry import names
 from policyscope.envs.spec import EnvSpec
 
-LINEAGE = "rl_clarity, clear CNN, Baselines PPO2"
+LINEAGE = "rl_clarity, {} CNN, Baselines PPO2"
 _KEY = re.compile(r"(?:.*/)?((?:pi|vf)/.*):0")
-#: Settings of a run that this network computes; others have no import.
-_COMPUTES = {"cnn": ("clear", None), "use_lstm": (0, None), "frame_stack": (1, None)}
-_SIDE = 64
+#: Settings of a run that these networks compute; others have no import.
+_COMPUTES = {"cnn": ("clear", "impala", None), "use_lstm": (0, None), "frame_stack": (1, None)}
+_SIDE, _MOST_BLOCKS = 64, 6
+#: What stands at the places of a block of Baselines' ``build_impala_cnn``, in order.
+_BLOCK = ("conv", "res1.conv1", "res1.conv2", "res2.conv1", "res2.conv2")
+_Named = Mapping[str, Tensor]
+_Made = tuple[str, dict[str, Any]]
 
 
 def import_checkpoint(path: str | Path, env: EnvSpec | None = None) -> Agent:
@@ -46,40 +51,36 @@ def import_checkpoint(path: str | Path, env: EnvSpec | None = None) -> Agent:
     if not isinstance(params, dict) or not isinstance(settings, dict):
         raise BadFile(path, "holds no 'params' and 'args'", "give a model of rl_clarity")
     for name, computed in _COMPUTES.items():
-        if settings.get(name) not in computed:
-            raise BadFile(path, f"was made with {name} = {settings[name]!r}, which has no import")
-    weights, unused = _weights(params, path)
-    arguments: dict[str, Any] = {
-        "widths": [len(weights[f"{name}.conv2d.bias"]) for name, _, _ in LAYERS],
-        "dense": [len(weights["dense.bias"]), len(weights["dense_1.bias"])],
-        "actions": len(weights["pi.bias"]),
-        "shape": [weights["1a.conv2d.weight"].shape[1], _SIDE, _SIDE],
-    }
-    made = ("clear_cnn", arguments)
-    net = filled(made, _flattened(weights), path)
+        chosen = settings.get(name)
+        if not isinstance(chosen, str | int | None) or chosen not in computed:
+            told = f"{name} = {ascii(chosen)[:60] if plain(chosen) else type(chosen).__name__}"
+            raise BadFile(path, f"was made with {told}, which has no import")
+    named, unused = _named(params, path)
+    impala = settings.get("cnn") == "impala"
+    made, weights = (_impala if impala else _clear)(named, path)
+    arguments, net = made[1], filled(made, weights, path)
     space, env = pixel_space(arguments["actions"], env or _env(settings))
     card = {
-        "lineage": LINEAGE,
-        "source": source(path),
-        "config": {k: v for k, v in settings.items() if isinstance(v, str | int | float)},
+        **card_of(path, LINEAGE.format("IMPALA" if impala else "clear"), unused),
+        "config": {k: v for k, v in settings.items() if isinstance(k, str) and plain(v)},
         "reported": _numbers(values.get("extra")),
-        "unused": unused,
     }
     return Agent(net, made, "categorical", space, "sample", Pixels(), env=env, card=card)
 
 
 def _env(settings: Mapping[str, Any]) -> EnvSpec | None:
     """The environment that a run's settings name, where it is one of ours."""
-    name = settings.get("env_name")
-    if settings.get("env_kind") != "procgen" or name not in ("coinrun", "maze"):
+    name = settings.get("env_name") if isinstance(settings.get("env_name"), str) else ""
+    known = f"procgen/{name}" in names("batched environment")
+    if settings.get("env_kind") != "procgen" or not known:
         return None
     mode, painted = settings.get("distribution_mode"), settings.get("paint_vel_info")
     options = {"mode": mode} if isinstance(mode, str) else {}
     return EnvSpec(f"procgen/{name}", options | ({"paint_vel_info": True} if painted else {}))
 
 
-def _weights(params: Mapping[Any, Any], path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Weights by our names in torch's layout, and names of arrays that no output depends on."""
+def _named(params: Mapping[Any, Any], path: Path) -> tuple[_Named, list[str]]:
+    """Weights by layer in torch's layout, and names of arrays that no output depends on."""
     found, unused = {}, []
     for key, array in params.items():
         if not isinstance(key, str) or not isinstance(array, np.ndarray):
@@ -89,16 +90,63 @@ def _weights(params: Mapping[Any, Any], path: Path) -> tuple[dict[str, Tensor], 
             unused.append(key)
         else:
             found[_name(known[1])] = _torch_layout(array.astype(np.float32))
-    needed = [f"{name}.conv2d" for name, _, _ in LAYERS] + ["dense", "dense_1", "pi", "vf"]
-    ranks = {"weight": 2, "bias": 1}
-    for name in needed:
-        for part, rank in ranks.items():
-            value, expected = found.get(f"{name}.{part}"), rank
-            if part == "weight" and name.endswith("conv2d"):
-                expected = 4
-            if value is None or value.dim() != expected:
-                raise BadFile(path, f"is no clear network: it has no {part} of {name}")
     return found, unused
+
+
+def _clear(named: _Named, path: Path) -> tuple[_Made, _Named]:
+    """The clear network that these weights fill."""
+    layers = [f"{name}.conv2d" for name, _, _ in LAYERS]
+    _require(named, layers, ["dense", "dense_1", "pi", "vf"], "clear network", path)
+    arguments: dict[str, Any] = {
+        "widths": [len(named[f"{layer}.bias"]) for layer in layers],
+        "dense": [len(named["dense.bias"]), len(named["dense_1.bias"])],
+        "actions": len(named["pi.bias"]),
+        "shape": [named["1a.conv2d.weight"].shape[1], _SIDE, _SIDE],
+    }
+    return ("clear_cnn", arguments), _channels_first(named, "dense.weight", _SIDE // 16)
+
+
+def _impala(named: _Named, path: Path) -> tuple[_Made, _Named]:
+    """The IMPALA network of Baselines that these weights fill: layer_0, layer_1, ... and a head.
+
+    Its max pools are TensorFlow's, which pad an even extent at one end only.
+    """
+    numbers = [int(n[1]) for name in named if (n := re.fullmatch(r"layer_(\d{1,3})\.weight", name))]
+    convolutions = max(numbers, default=0)
+    blocks, over = divmod(convolutions, len(_BLOCK))
+    if over or not 0 < blocks <= _MOST_BLOCKS:
+        told = f"{convolutions} convolutions before its dense layer, not {len(_BLOCK)} a block"
+        raise BadFile(path, f"is no IMPALA network: it has {told}")
+    ours = {f"layer_{convolutions}": "embedder.fc", "pi": "fc_policy", "vf": "fc_value"}
+    for i in range(convolutions):
+        block, place = divmod(i, len(_BLOCK))
+        ours[f"layer_{i}"] = f"embedder.block{block + 1}.{_BLOCK[place]}"
+    layers = [f"layer_{i}" for i in range(convolutions)]
+    _require(named, layers, [f"layer_{convolutions}", "pi", "vf"], "IMPALA network", path)
+    arguments: dict[str, Any] = {
+        "widths": [len(named[f"layer_{len(_BLOCK) * i}.bias"]) for i in range(blocks)],
+        "embedding": len(named[f"layer_{convolutions}.bias"]),
+        "actions": len(named["pi.bias"]),
+        "shape": [named["layer_0.weight"].shape[1], _SIDE, _SIDE],
+        "pool_padding": "same",
+    }
+    turned = _channels_first(named, f"layer_{convolutions}.weight", _SIDE // 2**blocks)
+    renamed = {}
+    for name, value in turned.items():
+        layer, _, part = name.rpartition(".")
+        renamed[f"{ours.get(layer, layer)}.{part}"] = value
+    return ("impala", arguments), renamed
+
+
+def _require(
+    named: _Named, convolutions: list[str], dense: list[str], what: str, path: Path
+) -> None:
+    ranks = {f"{name}.weight": 4 for name in convolutions} | {f"{n}.weight": 2 for n in dense}
+    for name in [*convolutions, *dense]:
+        for part, rank in (("weight", ranks[f"{name}.weight"]), ("bias", 1)):
+            value = named.get(f"{name}.{part}")
+            if value is None or value.dim() != rank:
+                raise BadFile(path, f"is no {what}: it has no {part} of {name}")
 
 
 def _name(key: str) -> str:
@@ -118,16 +166,16 @@ def _torch_layout(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array.transpose(order)))
 
 
-def _flattened(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _channels_first(named: _Named, dense: str, side: int) -> _Named:
     """The first dense layer reads channels first here and channels last there."""
-    dense, channels = weights["dense.weight"], len(weights["4a.conv2d.bias"])
-    side = _SIDE // 16
-    if dense.shape[1] != side * side * channels:
-        return dict(weights)
-    by_place = dense.view(-1, side, side, channels).permute(0, 3, 1, 2)
-    return {**weights, "dense.weight": by_place.flatten(1).contiguous()}
+    weight = named[dense]
+    channels, over = divmod(weight.shape[1], side * side)
+    if over:
+        return named
+    by_place = weight.view(-1, side, side, channels).permute(0, 3, 1, 2)
+    return {**named, dense: by_place.flatten(1).contiguous()}
 
 
 def _numbers(extra: Any) -> dict[str, float]:
     kept = extra.items() if isinstance(extra, dict) else ()
-    return {str(k): float(v) for k, v in kept if isinstance(v, int | float)}
+    return {str(k): float(v) for k, v in kept if isinstance(v, int | float) and plain(v)}

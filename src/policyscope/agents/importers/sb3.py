@@ -8,13 +8,19 @@ from typing import Any
 from torch import Tensor, nn
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.importers.files import filled, require_shapes, source
+from policyscope.agents.importers.files import card_of, filled, plain, require_shapes
 from policyscope.agents.importers.sb3_file import (
     LINEAGE,
     activation_of,
     is_true,
     read_model,
     space_in,
+)
+from policyscope.agents.importers.sb3_normalise import (
+    UNSCALED,
+    beside,
+    read_statistics,
+    was_normalised,
 )
 from policyscope.agents.importers.spaces import flattening, image_space, space_of
 from policyscope.agents.preprocess import Pixels
@@ -35,16 +41,20 @@ _CNN, _LSTM = "features_extractor.cnn.0.weight", "lstm_actor.weight_hh_l0"
 _DENSE = "features_extractor.linear.0.weight"
 
 
-def import_checkpoint(path: str | Path, env: EnvSpec | None = None) -> Agent:
+def import_checkpoint(
+    path: str | Path, env: EnvSpec | None = None, normalize: str | Path | None = None
+) -> Agent:
     """Turn a saved model into an agent.
 
     Args:
         path: the ``.zip`` that ``model.save`` writes.
         env: the environment it is for, which the file does not name. Images may come with their
             channels first or last.
+        normalize: statistics that ``VecNormalize.save`` wrote. Where the model was trained behind
+            one, a file of the usual name beside it (vecnormalize.pkl) is taken.
 
     Raises:
-        BadFile: the file is damaged, holds an algorithm or a space that has no import, or would
+        BadFile: a file is damaged, holds an algorithm or a space that has no import, or would
             run code on loading.
         PolicyscopeError: the environment does not fit.
 
@@ -52,7 +62,7 @@ def import_checkpoint(path: str | Path, env: EnvSpec | None = None) -> Agent:
         ``import_checkpoint("ppo_cartpole.zip", EnvSpec("gym:CartPole-v1"))``
     """
     path = Path(path)
-    settings, weights = read_model(path)
+    settings, weights, unused = read_model(path)
     for start, what in _OTHERS.items():
         if any(name.startswith(start) for name in weights):
             raise BadFile(path, f"holds {what}, which has no import")
@@ -68,16 +78,36 @@ def import_checkpoint(path: str | Path, env: EnvSpec | None = None) -> Agent:
         raise BadFile(path, f"its weights are for {told}")
     made = (network, arguments)
     net = filled(made, _q_names(weights, arguments) if values else weights, path)
-    preprocess, space, env = _preprocess(wanted, settings, env)
     card = {
-        "lineage": LINEAGE,
+        **card_of(path, LINEAGE, unused),
         "algorithm": _algorithm(settings, weights, values),
-        "source": source(path),
-        "config": {k: settings[k] for k in _KEPT if isinstance(settings.get(k), str | int | float)},
+        "config": {k: settings[k] for k in _KEPT if k in settings and plain(settings[k])},
     }
+    preprocess, space, env = _preprocess(wanted, settings, env)
+    scaled = _statistics(path, normalize, settings, wanted, card)
+    preprocess = preprocess if scaled is None else scaled
     head = "q" if values else "gaussian" if wanted.action_low else "categorical"
     acting = "greedy" if values else "sample"
     return Agent(net, made, head, space, acting, preprocess, env=env, card=card)
+
+
+def _statistics(
+    path: Path,
+    normalize: str | Path | None,
+    settings: Mapping[str, Any],
+    wanted: Space,
+    card: dict[str, Any],
+) -> nn.Module | None:
+    """What normalises observations, noted on the card; a caution where it is missing."""
+    given = normalize or (beside(path) if was_normalised(settings) else None)
+    if given is None:
+        if was_normalised(settings):
+            card["caution"] = UNSCALED
+        return None
+    if wanted.obs_dtype == "uint8":
+        raise BadFile(given, "normalises observations; this model's are images, scaled by itself")
+    card["normalised"] = card_of(Path(given), LINEAGE)["source"]
+    return read_statistics(Path(given), wanted.obs_shape)
 
 
 def _algorithm(settings: Mapping[str, Any], weights: Mapping[str, Tensor], values: bool) -> str:
@@ -137,18 +167,16 @@ def _actor_critic(
     }
     arguments["actions"] = weights["action_net.weight"].shape[0]
     arguments |= {"activation": activation, "gaussian": bool(wanted.action_low)}
-    images, features = _CNN in weights, {"features": prod(wanted.obs_shape)}
+    images = _CNN in weights
+    network = "nature_actor_critic" if images else "actor_critic"
+    features = {"features": prod(wanted.obs_shape)}
+    arguments |= _image(weights, "", wanted, path) if images else features
     if _LSTM not in weights:
-        if images:
-            return "nature_actor_critic", arguments | _image(weights, "", wanted, path)
-        return "actor_critic", arguments | features
-    if images:
-        raise BadFile(path, "holds a RecurrentPPO for images, which has no import")
+        return network, arguments
     require_shapes(weights, {_LSTM: 2}, "LSTM", path)
     own = "lstm" if "lstm_critic.weight_hh_l0" in weights else "linear"
     critic = own if own == "lstm" or "critic.weight" in weights else "shared"
-    memory = {"memory": weights[_LSTM].shape[1], "critic": critic}
-    return "actor_critic_lstm", arguments | features | memory
+    return f"{network}_lstm", arguments | {"memory": weights[_LSTM].shape[1], "critic": critic}
 
 
 def _image(weights: Mapping[str, Tensor], start: str, wanted: Space, path: Path) -> dict[str, Any]:

@@ -8,14 +8,13 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from policyscope.agents.importers.files import check_archive, first_line, weights_of
+from policyscope.agents.importers.files import check_archive, first_line, read_torch_in, weights_of
 from policyscope.agents.networks.actor_critic import ACTIVATIONS
 from policyscope.core.errors import BadFile
 from policyscope.envs.stepper import Space
@@ -27,8 +26,8 @@ _MOST_ACTIONS = 100_000
 _NUMBERS = ("float32", "float64")
 
 
-def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Plain settings and weights of a saved model; copies of weights are left out.
+def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]]:
+    """Plain settings and weights of a saved model, and names of the copies of weights left out.
 
     Raises:
         BadFile: missing, damaged, or more than weights is where weights should be.
@@ -45,15 +44,11 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         settings = json.loads(text)
     except ValueError as error:
         raise BadFile(path, f"its settings are not JSON: {first_line(error)}") from None
-    try:
-        values = torch.load(BytesIO(stored), map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged archives make the loader raise almost anything
-        cause = first_line(error)
-        raise BadFile(path, f"refused: damaged, or more than weights is in it: {cause}") from None
-    weights = _without_copies(weights_of(values), path)
+    weights = weights_of(read_torch_in(stored, path))
     if not isinstance(settings, dict) or not weights:
         raise BadFile(path, f"holds no settings or no weights: no model of {LINEAGE}")
-    return settings, weights
+    kept = _without_copies(weights, path)
+    return settings, kept, [name for name in weights if name not in kept]
 
 
 def _without_copies(weights: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

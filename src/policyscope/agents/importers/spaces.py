@@ -37,7 +37,7 @@ def space_of(wanted: Space, env: EnvSpec | None) -> tuple[Space, EnvSpec | None]
     """
     if env is None:
         return wanted, None
-    space, env = _made(env)
+    space, env = made_space(env)
     pixels = wanted.obs_dtype == "uint8"
     pairs = (
         ("observations of shape", wanted.obs_shape, space.obs_shape, pixels),
@@ -55,7 +55,14 @@ def space_of(wanted: Space, env: EnvSpec | None) -> tuple[Space, EnvSpec | None]
     return space, env
 
 
-def _made(env: EnvSpec) -> tuple[Space, EnvSpec]:
+def made_space(env: EnvSpec) -> tuple[Space, EnvSpec]:
+    """Names and shapes of an environment, and the environment with its versions.
+
+    Raises:
+        UnknownName: no such environment.
+
+    Cost: makes one world.
+    """
     env = versioned(env)
     lane = make_lane(env)
     space = lane.space
@@ -80,7 +87,7 @@ def image_space(wanted: Space, env: EnvSpec | None) -> tuple[Space, EnvSpec | No
     if env is None:
         return wanted, None, False
     channels, *extent = wanted.obs_shape
-    last = _made(env)[0].obs_shape == (*extent, channels)
+    last = made_space(env)[0].obs_shape == (*extent, channels)
     shape = (*extent, channels) if last else wanted.obs_shape
     return *space_of(replace(wanted, obs_shape=shape), env), last
 

@@ -8,9 +8,31 @@ from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, pad
 
 from policyscope.agents.heads import Outputs
 from policyscope.agents.networks.convolution import Sum, check_image, draw_heads, draw_xavier
+from policyscope.core.errors import UnknownName
+
+POOLS = ("both", "same")
+
+
+class SameMaxPool(nn.Module):
+    """Max pool of 3 with stride 2 as TensorFlow pads it (``SAME``).
+
+    An even extent is padded by one at its end alone, where ``nn.MaxPool2d(3, 2, padding=1)`` pads
+    both ends: the windows lie one pixel further on.
+    """
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
+        """The largest value of each window."""
+        (top, bottom), (left, right) = (_same(extent) for extent in x.shape[2:])
+        return max_pool2d(pad(x, (left, right, top, bottom), value=float("-inf")), 3, 2)
+
+
+def _same(extent: int) -> tuple[int, int]:
+    """Padding before and after an extent: both for an odd one, after for an even one."""
+    return (extent % 2, 1)
 
 
 class Residual(nn.Module):
@@ -32,10 +54,11 @@ class Residual(nn.Module):
 class Block(nn.Module):
     """Convolution, max pool of 3 with stride 2, two residual parts."""
 
-    def __init__(self, before: int, channels: int):
+    def __init__(self, before: int, channels: int, pool_padding: str = "both"):
         super().__init__()
         self.conv = nn.Conv2d(before, channels, 3, padding=1)
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        same = pool_padding == "same"
+        self.maxpool = SameMaxPool() if same else nn.MaxPool2d(3, stride=2, padding=1)
         self.res1 = Residual(channels)
         self.res2 = Residual(channels)
 
@@ -51,14 +74,26 @@ class Embedder(nn.Module):
         widths: channels of the blocks.
         embedding: width of the dense layer.
         shape: channels, height and width of an image.
+        pool_padding: both (torch) or same (TensorFlow).
+
+    Raises:
+        UnknownName: no such padding.
     """
 
-    def __init__(self, widths: Sequence[int], embedding: int, shape: Sequence[int]):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        embedding: int,
+        shape: Sequence[int],
+        pool_padding: str = "both",
+    ):
         super().__init__()
+        if pool_padding not in POOLS:
+            raise UnknownName("pool_padding", pool_padding, POOLS)
         channels, height, width = check_image(shape)
         self.blocks = len(widths)
         for i, (before, after) in enumerate(zip([channels, *widths], widths, strict=False)):
-            setattr(self, f"block{i + 1}", Block(before, after))
+            setattr(self, f"block{i + 1}", Block(before, after, pool_padding))
             height, width = (height + 1) // 2, (width + 1) // 2
         self.relu3 = nn.ReLU()
         self.fc = nn.Linear(widths[-1] * height * width, embedding)
@@ -80,8 +115,11 @@ class ImpalaNetwork(nn.Module):
         embedding: width of the dense layer.
         actions: number of actions.
         shape: channels, height and width of an image.
+        pool_padding: what the max pools pad: both ends of an extent (train-procgen-pytorch) or
+            same, as TensorFlow does (Baselines).
 
-    Reference: train-procgen-pytorch ``ImpalaModel`` and ``CategoricalPolicy``.
+    Reference: train-procgen-pytorch ``ImpalaModel`` and ``CategoricalPolicy``; Baselines
+    ``build_impala_cnn``.
 
     Example:
         >>> import torch
@@ -97,9 +135,10 @@ class ImpalaNetwork(nn.Module):
         embedding: int = 256,
         actions: int = 15,
         shape: Sequence[int] = (3, 64, 64),
+        pool_padding: str = "both",
     ):
         super().__init__()
-        self.embedder = Embedder(widths, embedding, shape)
+        self.embedder = Embedder(widths, embedding, shape, pool_padding)
         self.fc_policy = nn.Linear(embedding, actions)
         self.fc_value = nn.Linear(embedding, 1)
         draw_heads(self.fc_policy, self.fc_value)

@@ -56,7 +56,16 @@ class OpenGRU(nn.Module):
             x: what comes in.
             state: memory before.
         """
-        seen = linear(x, self.weight_ih_l0, self.bias_ih_l0).chunk(3, -1)
+        return self.step(self.read(x), state)
+
+    def read(self, x: Float[Tensor, "N W"]) -> Float[Tensor, "N G"]:
+        """What comes in as the gates take it; never in a lower precision than the weights'."""
+        with torch.autocast(x.device.type, enabled=False):
+            return linear(x.to(self.weight_ih_l0.dtype), self.weight_ih_l0, self.bias_ih_l0)
+
+    def step(self, read: Float[Tensor, "N G"], state: State) -> State:
+        """Memory after one step, from what was read and the memory before."""
+        seen = read.chunk(3, -1)
         known = linear(state, self.weight_hh_l0, self.bias_hh_l0).chunk(3, -1)
         reset = self.reset(seen[0] + known[0])
         update = self.update(seen[1] + known[1])
@@ -70,10 +79,6 @@ class Memory(nn.Module):
     def __init__(self, width: int, memory: int):
         super().__init__()
         self.gru = OpenGRU(width, memory)
-
-    def forward(self, x: Float[Tensor, "N W"], state: State) -> State:
-        """Memory after one step."""
-        return self.gru(x, state)
 
 
 class ImpalaGRUNetwork(nn.Module):
@@ -125,11 +130,11 @@ class ImpalaGRUNetwork(nn.Module):
         """``logits`` (N, A) and ``value`` (N,), and the memory after."""
         return self.recall(self.encode(x), state)
 
-    def encode(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N E"]:
-        """What one image says, whatever came before it."""
-        return self.embedder(x)
+    def encode(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N G"]:
+        """What the gates take from an image, whatever came before it."""
+        return self.gru.gru.read(self.embedder(x))
 
-    def recall(self, embedded: Float[Tensor, "N E"], state: State) -> tuple[Outputs, State]:
-        """Outputs and the memory after, from the embedding and the memory before."""
-        state = self.gru(embedded, state)
+    def recall(self, read: Float[Tensor, "N G"], state: State) -> tuple[Outputs, State]:
+        """Outputs and the memory after, from what the gates take and the memory before."""
+        state = self.gru.gru.step(read, state)
         return {"logits": self.fc_policy(state), "value": self.fc_value(state)[:, 0]}, state

@@ -14,7 +14,7 @@ from policyscope.panel.contract.library import RecordingLine
 from policyscope.panel.failures import without_folders
 from policyscope.panel.shelf.shelf import Shelf, recording_signature
 from policyscope.panel.shelf.summary import mean_return, outcome_shares
-from policyscope.recordings.plan import read_header
+from policyscope.recordings.plan import UNKNOWN, read_header
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.store import finished_shards, read_table
 
@@ -98,7 +98,7 @@ def _facts(line: RecordingLine, values: dict[str, Any], table: pd.DataFrame, fol
         "episodes": len(table),
         "steps": int(table["steps"].sum()),
         "recorded": recorded(values.get("provenance")),
-        "outcomes": outcome_shares(table, str(values["env"]["id"])),
+        "outcomes": outcome_shares(table, _told_outcomes(values)),
     }
     return Facts(
         RecordingLine(**{**dict(line), **more}),
@@ -106,6 +106,11 @@ def _facts(line: RecordingLine, values: dict[str, Any], table: pd.DataFrame, fol
         int(values["seed"]),
         table["return"].to_numpy(),
     )
+
+
+def _told_outcomes(values: dict[str, Any]) -> str:
+    """The environment whose outcomes were told; none for episodes of another program."""
+    return "" if values["act"] == UNKNOWN else str(values["env"]["id"])
 
 
 def _episodes(folder: Path, values: dict[str, Any]) -> tuple[pd.DataFrame, bool]:

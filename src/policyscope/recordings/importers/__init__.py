@@ -1,0 +1,1 @@
+"""Episodes that other programs kept: one file each, recognised by what is in them."""
