@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from policyscope.agents.agent import Agent
+from policyscope.agents.build import build_network
+from policyscope.agents.memory import from_flat_row
 from policyscope.agents.networks.mlp import MLPNetwork
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.registry import register
@@ -252,6 +254,34 @@ def test_memory_is_that_of_the_row(tmp_path):
         anew = recording.agent.forward(torch.zeros(1, 4), None)[0]["logits"][0].numpy()
     np.testing.assert_allclose(at_last.changed.outputs["logits"], logits, atol=1e-6)
     assert np.abs(anew - logits).max() > 1e-3
+
+
+def test_memory_of_several_tensors_is_kept_in_one_row_and_restored(tmp_path):
+    torch.manual_seed(0)
+    spec = versioned(EnvSpec("gym:CartPole-v1"))
+    network = ("actor_critic_lstm", {"features": 4, "memory": 5, "actions": 2})
+    net = build_network(*network)
+    net.value_net.weight.data.mul_(30)  # so that memory shows in the value
+    agent = Agent(net, network, "categorical", make_lane(spec).space, "sample", env=spec)
+    recording = record(agent, None, 2, 0, None, tmp_path / "rec")
+    data = recording.episode(1)
+    assert data["state_in"].shape == (data.sizes["step"], 20)  # hidden and cell of two LSTMs
+    assert not data["state_in"].values[0].any()
+    obs = torch.from_numpy(data["obs"].values)[:, None]
+    first = torch.zeros(len(obs), 1, dtype=torch.bool)
+    first[0] = True
+    with torch.no_grad():
+        outputs, states = agent.unroll(obs.float(), None, first)
+    hidden, cell = states["actor"]
+    np.testing.assert_allclose(data["state_in"].values[1:, :5], hidden[:-1, 0], atol=1e-6)
+    np.testing.assert_allclose(data["state_in"].values[1:, 5:10], cell[:-1, 0], atol=1e-6)
+    answer = ask(recording, 1, 5)
+    np.testing.assert_allclose(answer.changed.outputs["value"], outputs["value"][5, 0], atol=1e-5)
+    form = agent.initial_state(3)
+    shuffled = from_flat_row(data["state_in"].values[5][::-1], form)
+    right = from_flat_row(data["state_in"].values[5], form)
+    assert torch.equal(right["critic"][1][2], torch.from_numpy(data["state_in"].values[5, 15:]))
+    assert not torch.equal(right["actor"][0], shuffled["actor"][0])
 
 
 def test_another_world_is_refused(recorded, tmp_path):

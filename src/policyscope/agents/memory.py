@@ -63,3 +63,36 @@ def memory_row(state: Any, row: int) -> Any:
         return leaf[row].detach().cpu().numpy()
 
     return tree_map(one, state)
+
+
+def flat_row(row: Any) -> np.ndarray:
+    """Memory of one row as one array: a single tensor as it is, several one after the other.
+
+    Args:
+        row: as ``memory_row`` gives it.
+
+    Example:
+        >>> flat_row({"hidden": np.ones(2), "cell": np.zeros((1, 3))})
+        array([1., 1., 0., 0., 0.])
+    """
+    leaves: list[np.ndarray] = []
+    tree_map(leaves.append, row)
+    return leaves[0] if len(leaves) == 1 else np.concatenate([leaf.ravel() for leaf in leaves])
+
+
+def from_flat_row(values: np.ndarray, form: Any) -> Any:
+    """Inverse of ``flat_row``: the memory in every row of a batch.
+
+    Args:
+        values: as ``flat_row`` gives it.
+        form: memory of N rows, whose form and shapes are taken.
+    """
+    rest = torch.from_numpy(np.array(values)).flatten()
+
+    def take(leaf: Tensor) -> Tensor:
+        nonlocal rest
+        size = leaf[0].numel()
+        own, rest = rest[:size], rest[size:]
+        return own.to(leaf).view(leaf.shape[1:]).expand_as(leaf).clone()
+
+    return tree_map(take, form)

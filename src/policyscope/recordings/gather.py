@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from policyscope.core.errors import PolicyscopeError
+from policyscope.agents.memory import flat_row
 from policyscope.envs.entities import Entities
 from policyscope.envs.stepper import Space
 from policyscope.rollouts.loop import Row
@@ -85,9 +85,7 @@ def gather(rows: Iterable[Row], space: Space, seed: int, shard: int) -> Columns:
     for name in first.sites:
         arrays[f"sites/{name}"] = np.stack([r.sites[name] for r in flat]).astype(np.float32)
     if first.state_in is not None:
-        if not isinstance(first.state_in, np.ndarray):
-            raise PolicyscopeError("only memory that is one tensor can be recorded so far")
-        arrays["state_in"] = np.stack([r.state_in for r in flat])
+        arrays["state_in"] = np.stack([flat_row(r.state_in) for r in flat])
     if space.rows:
         arrays["row_identity"] = row_identity(flat, len(space.rows))
     return Columns(arrays, _entities(flat), _episodes(ordered, seed, shard))

@@ -9,7 +9,7 @@ import torch
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.heads import choose
-from policyscope.agents.memory import tree_map
+from policyscope.agents.memory import from_flat_row
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.target_parser import Target, parse_target
@@ -265,9 +265,7 @@ def _state(agent: Agent, recording: Recording, course: Course, step: int) -> Any
     """The recorded memory before a step, in a batch as wide as the recording's."""
     if "state_in" not in course.columns:
         return None
-    memory = torch.as_tensor(course.value("state_in", step))
-    form = agent.initial_state(recording.plan.lanes)
-    return tree_map(lambda leaf: memory.expand_as(leaf).clone(), form)
+    return from_flat_row(course.value("state_in", step), agent.initial_state(recording.plan.lanes))
 
 
 def _recorded(recording: Recording, course: Course, step: int) -> Moment:
