@@ -26,7 +26,7 @@ def post_live(question: LiveRequest, request: Request, later: BackgroundTasks) -
     """What the agent would do at a step if the scene or the observation were changed."""
     asked = shelf_of(request), _worlds(request), question
     answer = ask(*asked)
-    if not question.scene:
+    if not (question.scene or question.actions):
         later.add_task(prepare, *asked)
     return answer
 

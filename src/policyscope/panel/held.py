@@ -81,7 +81,7 @@ def hold(
         _add_tracks(ask, recording, read[0].path, tracks)
     _leave_out_large(held, recording, read, sites)
     part_of = len(held.episodes) if len(held.episodes) < len(table["episode"]) else None
-    recording.update(live=False, live_why=LIVE_WHY, held=part_of)
+    recording.update(live=False, live_why=LIVE_WHY, large=None, large_why="", held=part_of)
     held.values[base] = recording
     held.values["/api/library"] = _library(ask, rec, part_of)
     held.values[f"{base}/episodes"] = _table(table, held.episodes)
@@ -89,7 +89,7 @@ def hold(
     held.values["/api/jobs"] = []
     for episode in read:
         _hold_episode(ask, held, recording, episode)
-    if recording["scene"]:
+    if recording["scene"] and not recording["frames"]:
         _hold_scale(ask, held, base, table["episode"])
     held.left_out = list(dict.fromkeys(held.left_out))
     return held

@@ -17,8 +17,12 @@ from policyscope.panel.contract.live import (
     LiveTarget,
     SceneChange,
 )
+from policyscope.panel.shelf.describe import shows_frames
+from policyscope.panel.shelf.environment import large
 from policyscope.panel.shelf.opening import opened
+from policyscope.panel.shelf.pictures import address
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.shelf.thumbnails import png
 from policyscope.panel.views.built_in import patterns
 from policyscope.recordings import whatif
 from policyscope.recordings.read import Recording
@@ -56,17 +60,22 @@ def answer(recording: Recording, path: str, worlds: Worlds, question: LiveReques
         PolicyscopeError: a change that cannot be made, or a world that cannot be restored.
     """
     began = time.perf_counter()
+    moved = bool(question.scene or question.actions)
+    side = large(recording) if question.large and moved else None
     found = whatif.ask(
         recording,
         question.episode,
         question.step,
         [_edit(change) for change in question.scene],
         {tuple(change.index): change.value for change in question.observation},
+        actions=question.actions,
         sites=sites_of_targets(question.targets),
+        size=side or 0,
         worlds=worlds,
     )
     before, after = found.recorded, found.changed
-    image = before.observation.ndim == 3 and before.observation.dtype == np.uint8
+    image = shows_frames(recording)
+    seen = after.observation if after.picture is None else after.picture
     return LiveAnswer(
         action=_flat(after.action),
         recorded_action=_flat(before.action),
@@ -75,6 +84,8 @@ def answer(recording: Recording, path: str, worlds: Worlds, question: LiveReques
         recorded_outputs={name: _flat(value) for name, value in before.outputs.items()},
         observation=[] if image else _short(after.observation),
         recorded_observation=[] if image else _short(before.observation),
+        picture=address(png(seen)) if image and moved else None,
+        twin=found.twin,
         entities=_entities(after.entities),
         overlays=_overlays(recording, found),
         targets=[_target(found, text) for text in question.targets],
@@ -101,6 +112,7 @@ def python(recording: Recording, path: str, question: LiveRequest) -> str:
         f"step={question.step}",
         *([f"scene=[{scene}]"] if scene else []),
         *([f"observation={numbers!r}"] if numbers else []),
+        *([f"actions={question.actions!r}"] if question.actions else []),
         *([f"sites={sites!r}"] if sites else []),
     ]
     imports = [

@@ -4,12 +4,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from policyscope.panel.contract.episode import EpisodeDetail, OverlayValues, StepTable, TrackValues
+from policyscope.panel.contract.episode import (
+    EpisodeDetail,
+    OverlayValues,
+    Picture,
+    StepTable,
+    TrackValues,
+)
 from policyscope.panel.contract.library import Library
 from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail, Thumbnail
 from policyscope.panel.contract.result import ResultDetail
 from policyscope.panel.ranges import byte_range
-from policyscope.panel.shelf import episode_file, library, results, thumbnails
+from policyscope.panel.shelf import episode_file, library, pictures, results, thumbnails
 from policyscope.panel.shelf.describe import describe, episode_detail, episode_table
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views import overlays, step_table, tracks
@@ -61,6 +67,13 @@ def get_arrays(rec: str, k: Episode, request: Request, v: Version = "") -> Respo
 def get_thumbnail(rec: str, k: Episode, request: Request) -> Thumbnail:
     """A small picture of an episode."""
     return thumbnails.thumbnail(shelf_of(request), rec, k)
+
+
+@router.get("/recordings/{rec}/episodes/{k}/pictures/{step}")
+def get_picture(rec: str, k: Episode, step: Episode, request: Request) -> Picture:
+    """The scene before a step, as large as the engine draws it."""
+    state = request.app.state
+    return pictures.picture(state.shelf, state.worlds, rec, k, step)
 
 
 @router.get("/recordings/{rec}/episodes/{k}/tracks")

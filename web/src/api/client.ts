@@ -11,6 +11,7 @@ import type {
   Note,
   NoteText,
   OverlayValues,
+  Picture,
   RecordingDetail,
   ResultDetail,
   StepTable,
@@ -30,6 +31,7 @@ export const paths = {
   thumbnail: (rec: string, k: number) => `${paths.episode(rec, k)}/thumbnail`,
   tracks: (rec: string, k: number, names: string[]) =>
     `${paths.episode(rec, k)}/tracks?${names.map((name) => `name=${part(name)}`).join("&")}`,
+  picture: (rec: string, k: number, step: number) => `${paths.episode(rec, k)}/pictures/${step}`,
   overlay: (rec: string, k: number, name: string) =>
     `${paths.episode(rec, k)}/overlays/${part(name)}`,
   steps: (rec: string, x: string, y: string) =>
@@ -68,6 +70,8 @@ export function client(given: Source) {
           names.map((name) => get<TrackValues[]>(paths.tracks(rec, k, [name]), signal)),
         )
       ).flat(),
+    picture: (rec: string, k: number, step: number, signal?: AbortSignal) =>
+      get<Picture>(paths.picture(rec, k, step), signal),
     overlay: (rec: string, k: number, name: string, signal?: AbortSignal) =>
       get<OverlayValues>(paths.overlay(rec, k, name), signal),
     steps: (rec: string, x: string, y: string, signal?: AbortSignal) =>

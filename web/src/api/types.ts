@@ -212,6 +212,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/recordings/{rec}/episodes/{k}/pictures/{step}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Picture
+     * @description The scene before a step, as large as the engine draws it.
+     */
+    get: operations["get_picture"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/recordings/{rec}/episodes/{k}/thumbnail": {
     parameters: {
       query?: never;
@@ -613,6 +633,11 @@ export interface components {
       /** Overlays */
       overlays: components["schemas"]["LiveOverlay"][];
       /**
+       * Picture
+       * @description What the agent sees now as a PNG data address, or the same larger; null where it is none.
+       */
+      picture?: string | null;
+      /**
        * Python
        * @description Lines that do the same in Python.
        */
@@ -635,6 +660,12 @@ export interface components {
       };
       /** Targets */
       targets: components["schemas"]["LiveTarget"][];
+      /**
+       * Twin
+       * @description The recorded step that this is compared with: as many steps later as actions were executed,
+       *     or the last one.
+       */
+      twin: number;
     };
     /**
      * LiveEntity
@@ -676,11 +707,24 @@ export interface components {
      * LiveRequest
      * @description What would the agent do at this step, if ...? Nothing is kept from one request to the next.
      *
-     *     Restores the recorded step, changes the scene in order, then the observation, and asks once.
+     *     Restores the recorded step, changes the scene in order, executes the actions, changes the
+     *     observation, and asks once.
      */
     LiveRequest: {
+      /**
+       * Actions
+       * @description Discrete actions executed then, one after the other; the agent is asked after the last.
+       * @default []
+       */
+      actions: number[];
       /** Episode */
       episode: number;
+      /**
+       * Large
+       * @description Whether ``picture`` is to be as large as the engine draws it.
+       * @default false
+       */
+      large: boolean;
       /**
        * Observation
        * @default []
@@ -819,6 +863,52 @@ export interface components {
       values: components["schemas"]["ArrayRef"];
     };
     /**
+     * Picture
+     * @description The scene before a step as the engine draws it: a PNG data address of a square.
+     */
+    Picture: {
+      /** Image */
+      image: string;
+      /** Side */
+      side: number;
+    };
+    /**
+     * PictureView
+     * @description How the scene lies in the picture that the agent saw: a square part of it, y down.
+     *
+     *     A point (x, y) stands at ``(x - cx) / visible + 1/2`` of the picture's side, likewise y.
+     */
+    PictureView: {
+      /**
+       * Background
+       * @description Kinds that are no objects: they cannot be moved, and are not marked from the start.
+       */
+      background: string[];
+      /**
+       * Cells
+       * @description Kinds that are drawn ``margin`` beyond their box on each side.
+       */
+      cells: string[];
+      /**
+       * Center
+       * @description cx and cy; None where the picture is centred on entity 0.
+       */
+      center: [number, number] | null;
+      /** Margin */
+      margin: number;
+      /**
+       * Tall
+       * @description Height of entity 0 as drawn, in heights of its box; both stand on one ground.
+       * @default 1
+       */
+      tall: number;
+      /**
+       * Visible
+       * @description Side of the picture in units of the scene.
+       */
+      visible: number;
+    };
+    /**
      * Problem
      * @description What an answer with status 400 or above holds: what is wrong, never a traceback.
      */
@@ -862,6 +952,14 @@ export interface components {
        */
       deciding: string | null;
       /**
+       * Edits
+       * @description Changes that the scene takes, and the values of each.
+       * @default {}
+       */
+      edits: {
+        [key: string]: string[];
+      };
+      /**
        * Env
        * @default
        */
@@ -890,6 +988,23 @@ export interface components {
       held?: number | null;
       /** Id */
       id: string;
+      /**
+       * Idle
+       * @description Actions that all do nothing: one effect under several names.
+       * @default []
+       */
+      idle: string[];
+      /**
+       * Large
+       * @description Side in pixels of the pictures that the engine draws on demand; None where it draws none.
+       */
+      large?: number | null;
+      /**
+       * Large Why
+       * @description Why it cannot draw them now.
+       * @default
+       */
+      large_why: string;
       /**
        * Live
        * @description Whether the agent can be asked anew and its world be restored.
@@ -922,6 +1037,8 @@ export interface components {
        * @description Folder, relative to the served one.
        */
       path: string;
+      /** @description Where its entities stand in that image, where that is known. */
+      picture?: components["schemas"]["PictureView"] | null;
       /** Problem */
       problem?: string | null;
       /** Provenance */
@@ -955,6 +1072,15 @@ export interface components {
       steps: number;
       /** Tracks */
       tracks: components["schemas"]["TrackInfo"][];
+      /**
+       * Units
+       * @description Of lengths and of speeds in the scene.
+       * @default [
+       *       "m",
+       *       "m/s"
+       *     ]
+       */
+      units: [string, string];
     };
     /**
      * RecordingLine
@@ -1602,6 +1728,39 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  get_picture: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        rec: string;
+        k: number;
+        step: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Picture"];
+        };
       };
       /** @description Validation Error */
       422: {

@@ -10,7 +10,7 @@ it("lists entities that some observation shows, and names the others", () => {
   const { rows, never } = entityRows(sampleEpisode());
   expect(rows.map(({ identity }) => identity)).toEqual([0, 1, 2]);
   expect(Array.from(rows[2]!.presence)).toEqual([2, 2, 1, 1]);
-  expect(never).toEqual([3]);
+  expect(never).toEqual(["3"]);
 });
 
 it("keeps the numbers of every layer over time, none where nothing shows the entity", () => {

@@ -1,32 +1,42 @@
 // The entities of an episode by identity: who is seen when, and what each layer says of them.
 
-import type { Entity, Episode } from "../model/episode";
+import { entityName, type Entity, type Episode } from "../model/episode";
 import { areWeights, numbersAt, strength, type Layer } from "../model/layers";
+import { seenIn } from "../model/places";
 
 export interface EntityRow {
   identity: number;
+  kind: string;
   /** By step: 0 not in the scene, 1 in the scene only, 2 in the observation. */
   presence: Uint8Array;
 }
 
 export const IN_OBSERVATION = 2;
 
-/** Rows of entities that some observation shows, and identities that none does. */
-export function entityRows(episode: Episode): { rows: EntityRow[]; never: number[] } {
-  const byIdentity = new Map<number, Uint8Array>();
+/** Rows of entities that some observation shows, and names of those that none does. */
+export function entityRows(
+  episode: Episode,
+  marked: (kind: string) => boolean = () => true,
+): { rows: EntityRow[]; never: string[] } {
+  const byIdentity = new Map<number, EntityRow>();
   episode.entities.forEach((entities, t) => {
-    for (const { identity, row } of entities) {
-      let presence = byIdentity.get(identity);
-      if (!presence) byIdentity.set(identity, (presence = new Uint8Array(episode.steps)));
-      presence[t] = row >= 0 ? IN_OBSERVATION : 1;
+    const seen = seenIn(episode.recording, entities);
+    for (const entity of entities) {
+      const { identity, kind } = entity;
+      if (!marked(kind)) continue;
+      let row = byIdentity.get(identity);
+      if (!row) {
+        row = { identity, kind, presence: new Uint8Array(episode.steps) };
+        byIdentity.set(identity, row);
+      }
+      row.presence[t] = seen(entity) ? IN_OBSERVATION : 1;
     }
   });
   const rows: EntityRow[] = [];
-  const never: number[] = [];
-  for (const identity of [...byIdentity.keys()].sort((a, b) => a - b)) {
-    const presence = byIdentity.get(identity)!;
-    if (identity === 0 || presence.includes(IN_OBSERVATION)) rows.push({ identity, presence });
-    else never.push(identity);
+  const never: string[] = [];
+  for (const row of [...byIdentity.values()].sort((a, b) => a.identity - b.identity)) {
+    if (row.identity === 0 || row.presence.includes(IN_OBSERVATION)) rows.push(row);
+    else never.push(entityName(row.identity, row.kind));
   }
   return { rows, never };
 }

@@ -37,7 +37,7 @@ export function paintStripes(
   const last = Math.min(stripes.presence.length, Math.ceil(to));
   const left = (t: number) => (t - from) * step;
   const gap = step > 4 ? 0.5 : 0;
-  pen.fillStyle = resolved("var(--soft)");
+  pen.fillStyle = resolved(stripes.layers.length ? "var(--soft)" : "var(--rule)");
   for (let t = first; t < last; t += 1) {
     if (stripes.presence[t] === 2) pen.fillRect(left(t), 0, step - gap, height);
   }

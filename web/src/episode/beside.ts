@@ -66,6 +66,8 @@ export function swapped(view: View): Partial<View> {
     tracks: view.tracks,
     overlays: view.overlays,
     zoom: view.zoom,
+    large: view.large,
+    kinds: view.kinds,
     layer: view.layer,
   };
 }

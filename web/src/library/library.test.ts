@@ -72,6 +72,11 @@ test("an empty folder says which command makes a recording", async () => {
   expect(document.body.dataset.ready).toBe("true");
 });
 
+test("says that something may be missing where not all folders were looked at", async () => {
+  showLibrary({ whole: false });
+  expect(await screen.findByText(/some recordings and results\s+may be missing/)).toBeTruthy();
+});
+
 test("a recording shows its return, outcomes and day; a click opens it", async () => {
   showLibrary({ recordings: [LINE] });
   const table = await screen.findByRole("table", { name: "recordings" });

@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { added, inWords, isNone, moved, observed, removed, same, sped, without } from "./changes";
+import {
+  added,
+  inWords,
+  isNone,
+  moved,
+  NONE,
+  observed,
+  removed,
+  same,
+  sped,
+  without,
+} from "./changes";
 
 describe("the scene", () => {
   it("makes one change of a drag, in centimetres", () => {
@@ -65,9 +76,9 @@ describe("the observation", () => {
 it("sees that changes are the same however they were written", () => {
   const scene = [{ kind: "move", identity: 2, values: { x: 1, y: 2 } }];
   const other = [{ kind: "move", identity: 2, values: { y: 2, x: 1 } }];
-  expect(same({ scene, observation: [] }, { scene: other, observation: [] })).toBe(true);
-  expect(same({ scene, observation: [] }, { scene: [], observation: [] })).toBe(false);
-  expect(isNone({ scene: [], observation: [{ index: [1], value: 0 }] })).toBe(false);
+  expect(same({ ...NONE, scene }, { ...NONE, scene: other })).toBe(true);
+  expect(same({ ...NONE, scene }, NONE)).toBe(false);
+  expect(isNone({ ...NONE, observation: [{ index: [1], value: 0 }] })).toBe(false);
 });
 
 it("says a change in words", () => {

@@ -5,12 +5,14 @@ import type { ObservationChange, SceneChange } from "../api/schema";
 export interface Changes {
   scene: SceneChange[];
   observation: ObservationChange[];
+  /** Actions executed after the changes of the scene. */
+  actions: number[];
 }
 
-export const NONE: Changes = { scene: [], observation: [] };
+export const NONE: Changes = { scene: [], observation: [], actions: [] };
 
-export function isNone({ scene, observation }: Changes): boolean {
-  return !scene.length && !observation.length;
+export function isNone({ scene, observation, actions }: Changes): boolean {
+  return !scene.length && !observation.length && !actions.length;
 }
 
 export function same(one: Changes, other: Changes): boolean {
@@ -18,7 +20,7 @@ export function same(one: Changes, other: Changes): boolean {
 }
 
 // What differs only in how it was written down is the same.
-function ordered({ scene, observation }: Changes): unknown {
+function ordered({ scene, observation, actions }: Changes): unknown {
   return [
     scene.map((change) => [
       change.kind,
@@ -26,6 +28,7 @@ function ordered({ scene, observation }: Changes): unknown {
       Object.entries(change.values ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
     ]),
     observation.map(({ index, value }) => [index, value]),
+    actions,
   ];
 }
 
@@ -123,13 +126,18 @@ const WORDS: Record<string, [string, string]> = {
   add: ["add a vehicle", " at "],
 };
 
+const TRAFFIC = (identity: number) => (identity ? `vehicle ${identity}` : "the ego");
+
 /** A change of the scene in words: "move vehicle 2 to x 3.1 m, y −4 m". */
-export function inWords({ kind, identity, values }: SceneChange): string {
+export function inWords(
+  { kind, identity, values }: SceneChange,
+  title: (identity: number) => string = TRAFFIC,
+  units: Record<string, string> = UNITS,
+): string {
   const [verb, joined] = WORDS[kind] ?? [kind, ": "];
-  const who =
-    typeof identity === "number" ? ` ${identity ? `vehicle ${identity}` : "the ego"}` : "";
+  const who = typeof identity === "number" ? ` ${title(identity)}` : "";
   const numbers = Object.entries(values ?? {}).map(
-    ([name, value]) => `${name} ${String(value).replace("-", "\u2212")}${UNITS[name] ?? ""}`,
+    ([name, value]) => `${name} ${String(value).replace("-", "\u2212")}${units[name] ?? ""}`,
   );
   return `${verb}${who}${numbers.length ? joined : ""}${numbers.join(", ")}`;
 }

@@ -27,6 +27,10 @@ export function smallEpisode(recording: object = {}): Episode {
       features: ["x", "vx"],
       obs_shape: [3, 2],
       frames: false,
+      picture: null,
+      units: ["m", "m/s"],
+      idle: [],
+      edits: { move: ["x", "y", "heading"], remove: [], add: ["x", "y"], speed: ["speed"] },
       deciding: "q",
       live: true,
       live_why: "",
@@ -54,6 +58,7 @@ export function liveAnswer(question: LiveRequest): LiveAnswer {
     [0, 0],
   ];
   return {
+    twin: question.step,
     action: [changed ? 1 : 0],
     recorded_action: [0],
     recorded_best: [0],

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { NONE, type Changes } from "./changes";
 import { History, Shelf } from "./history";
 
-const change = (value: number): Changes => ({ scene: [], observation: [{ index: [0], value }] });
+const change = (value: number): Changes => ({ ...NONE, observation: [{ index: [0], value }] });
 
 it("takes a drag back as one", () => {
   const history = new History();

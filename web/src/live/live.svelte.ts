@@ -48,8 +48,9 @@ class Live {
   /** What is asked; null while the live view is closed or cannot be had. */
   question = $derived.by((): LiveRequest | null => {
     if (!this.place) return null;
-    const { scene, observation, targets } = shown.now;
-    return $state.snapshot({ ...this.place, scene, observation, targets }) as LiveRequest;
+    const { scene, observation, actions, targets, large } = shown.now;
+    const asked = { ...this.place, scene, observation, actions, targets, large };
+    return $state.snapshot(asked) as LiveRequest;
   });
 
   /** The last answer about this step; null where there is none, or the last one no longer holds. */
@@ -152,6 +153,10 @@ class Live {
       observation: edit.observed(observation, index, value),
     });
   }
+  /** Execute actions, by index, before the agent is asked. */
+  setActions(actions: number[]): void {
+    this.change("", { actions });
+  }
   reset(): void {
     if (this.changed) this.change("", { ...NONE });
   }
@@ -227,8 +232,13 @@ class Live {
   }
 }
 
-function changesOf(of: { scene?: unknown[]; observation?: unknown[] }): Changes {
-  return $state.snapshot({ scene: of.scene ?? [], observation: of.observation ?? [] }) as Changes;
+function changesOf(of: {
+  scene?: unknown[];
+  observation?: unknown[];
+  actions?: number[];
+}): Changes {
+  const { scene = [], observation = [], actions = [] } = of;
+  return $state.snapshot({ scene, observation, actions }) as Changes;
 }
 
 export const live = new Live();

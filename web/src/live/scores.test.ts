@@ -11,12 +11,13 @@ const changed = liveAnswer({ ...question, observation: [{ index: [0, 1], value: 
 it("shows what was recorded until there is an answer", () => {
   const before = scores(smallEpisode(), 1, null)!;
   expect(before.rows).toEqual([
-    { name: "SLOWER", recorded: 1, now: 1 },
-    { name: "FASTER", recorded: 2, now: 2 },
+    { name: "SLOWER", actions: [0], recorded: 1, now: 1 },
+    { name: "FASTER", actions: [1], recorded: 2, now: 2 },
   ]);
   expect(decided(smallEpisode(), 1, null)).toEqual({
     recorded: "FASTER",
     now: "FASTER",
+    index: 1,
     flips: false,
     executed: null,
   });
@@ -29,6 +30,7 @@ it("compares with the most likely recorded action, not with the one drawn or for
   expect(drawn).toEqual({
     recorded: "SLOWER",
     now: "SLOWER",
+    index: 0,
     flips: false,
     executed: "drawn: FASTER",
   });
@@ -40,7 +42,7 @@ it("compares with the most likely recorded action, not with the one drawn or for
 it("puts recorded and now on one scale", () => {
   const found = scores(smallEpisode(), 0, changed)!;
   expect([found.title, found.low, found.high]).toEqual(["Q-values", 1, 3.5]);
-  expect(found.rows[1]).toEqual({ name: "FASTER", recorded: 1, now: 3.5 });
+  expect(found.rows[1]).toEqual({ name: "FASTER", actions: [1], recorded: 1, now: 3.5 });
   expect(decided(smallEpisode(), 0, changed)).toMatchObject({ now: "FASTER", flips: true });
   expect([along(1, 1, 3.5), along(3.5, 1, 3.5), along(9, 1, 3.5)]).toEqual([0, 100, 100]);
 });
@@ -52,6 +54,27 @@ it("shows logits as probabilities", () => {
   const found = scores(episode, 0, null)!;
   expect([found.title, found.low, found.high]).toEqual(["probabilities", 0, 1]);
   expect(found.rows[0]!.now + found.rows[1]!.now).toBeCloseTo(1);
+});
+
+it("adds up the probabilities of actions that do nothing, and takes one for another", () => {
+  const episode = smallEpisode({
+    actions: ["LEFT", "IDLE", "D"],
+    idle: ["IDLE", "D"],
+    deciding: "logits",
+  });
+  const logits = [Math.log(2), Math.log(5), Math.log(3)];
+  const answer = {
+    ...liveAnswer({ ...question } as never),
+    ...{ outputs: { logits }, recorded_outputs: { logits: [0, 0, 0] } },
+    ...{ action: [1], recorded_action: [2], recorded_best: [2] },
+  } as LiveAnswer;
+  const { rows } = scores(episode, 0, answer)!;
+  expect(rows.map(({ name }) => name)).toEqual(["LEFT", "no-op \u00d72"]);
+  expect(rows[1]!.actions).toEqual([1, 2]);
+  expect(rows[1]!.recorded).toBeCloseTo(2 / 3);
+  expect(rows[1]!.now).toBeCloseTo(0.8);
+  expect(decided(episode, 0, answer).flips).toBe(false);
+  expect(decided(episode, 0, { ...answer, action: [0] }).flips).toBe(true);
 });
 
 it("shows the parts of a continuous action", () => {
@@ -67,6 +90,7 @@ it("shows the parts of a continuous action", () => {
   } as LiveAnswer;
   expect(scores(episode as Episode, 0, answer)!.rows[0]).toEqual({
     name: "mean[0]",
+    actions: [0],
     recorded: 0,
     now: 0.5,
   });

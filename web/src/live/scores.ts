@@ -2,12 +2,15 @@
 
 import { row } from "../api/arrays";
 import type { LiveAnswer, RecordingDetail } from "../api/schema";
+import { doesNothing, effectOf } from "../model/actions";
 import type { Episode } from "../model/episode";
 import { extent } from "../model/format";
 import { nameOfAction } from "../model/steps";
 
 export interface Score {
   name: string;
+  /** The actions it is of: several where they do the same. */
+  actions: number[];
   recorded: number;
   now: number;
 }
@@ -26,6 +29,8 @@ export interface Decided {
   /** The most likely action of the recorded step; the executed one until there is an answer. */
   recorded: string;
   now: string;
+  /** Its index, where actions are discrete. */
+  index: number;
   flips: boolean;
   /** What was executed in place of the most likely action, e.g. "drawn: FASTER"; else null. */
   executed: string | null;
@@ -47,16 +52,46 @@ export function scores(episode: Episode, step: number, answer: LiveAnswer | null
   const [old, now] = chances ? [softmax(before), softmax(after)] : [before, after];
   const rows = Array.from(old, (recorded, i) => ({
     name: discrete ? (recording.actions[i] ?? String(i)) : `${name}[${i}]`,
+    actions: [i],
     recorded,
     now: now[i] ?? recorded,
   }));
-  const [low, high] = chances ? [0, 1] : extent([...Array.from(old), ...Array.from(now)]);
+  if (chances) return { ...SHARES, title: titleOf(name, chances), rows: joined(rows, recording) };
+  const [low, high] = extent([...Array.from(old), ...Array.from(now)]);
   return { title: titleOf(name, chances), rows, low, high, discrete };
+}
+
+const SHARES = { low: 0, high: 1, discrete: true };
+
+/** Probabilities with those of all actions that do nothing made one, the first of them. */
+function joined(rows: Score[], recording: RecordingDetail): Score[] {
+  const idle = rows.filter((_, i) => doesNothing(recording, i));
+  if (idle.length < 2) return rows;
+  const sum = (of: (score: Score) => number) => idle.reduce((total, one) => total + of(one), 0);
+  const one: Score = {
+    name: `no-op \u00d7${idle.length}`,
+    actions: idle.flatMap(({ actions }) => actions),
+    recorded: sum(({ recorded }) => recorded),
+    now: sum(({ now }) => now),
+  };
+  return rows.flatMap((row) => (row === idle[0] ? [one] : idle.includes(row) ? [] : [row]));
 }
 
 function titleOf(name: string, chances: boolean): string {
   if (chances) return "probabilities";
   return name === "q" ? "Q-values" : name;
+}
+
+/** What the agent expects of a step, where it says; recorded and now. */
+export function valueOf(
+  episode: Episode,
+  step: number,
+  answer: LiveAnswer | null,
+): { recorded: number; now: number } | null {
+  const grid = episode.outputs["value"];
+  const recorded = answer?.recorded_outputs["value"]?.[0] ?? grid?.data[step];
+  if (recorded === undefined) return null;
+  return { recorded, now: answer?.outputs["value"]?.[0] ?? recorded };
 }
 
 export function softmax(logits: Numbers): number[] {
@@ -74,18 +109,20 @@ export function decided(episode: Episode, step: number, answer: LiveAnswer | nul
   const before = answer?.recorded_best ?? done;
   const after = answer?.action ?? before;
   const differ = (one: number[], other: number[]) =>
-    one.some((value, i) => differs(value, other[i] ?? value, actions.length > 0));
+    one.some((value, i) => differs(episode.recording, value, other[i] ?? value));
   const how = episode.forced.includes(step) ? "forced" : "drawn";
   return {
     recorded: nameOfAction(actions, before),
     now: nameOfAction(actions, after),
+    index: after[0] ?? -1,
     flips: differ(before, after),
     executed: differ(before, done) ? `${how}: ${nameOfAction(actions, done)}` : null,
   };
 }
 
-function differs(one: number, other: number, discrete: boolean): boolean {
-  return discrete ? one !== other : Math.abs(one - other) > 1e-4;
+function differs(recording: RecordingDetail, one: number, other: number): boolean {
+  if (!recording.actions.length) return Math.abs(one - other) > 1e-4;
+  return effectOf(recording, one) !== effectOf(recording, other);
 }
 
 /** Where a number lies on a scale, in percent. */

@@ -3,6 +3,7 @@
 import { decode, load, row, type Grid } from "../api/arrays";
 import type { Client } from "../api/client";
 import type { ArrayRef, EpisodeDetail, OverlayInfo, RecordingDetail } from "../api/schema";
+import { effects } from "./actions";
 import { Recent } from "./recent";
 import { boxOf, changedSteps, entitiesByStep, nameOfAction } from "./steps";
 
@@ -97,11 +98,27 @@ export function actionName(episode: Episode, step: number): string {
 
 /** Steps whose action differs from that of the step before; none for continuous actions. */
 export function actionChanges(episode: Episode): number[] {
-  return episode.recording.actions.length ? changedSteps(episode.action) : [];
+  const { recording, action } = episode;
+  if (!recording.actions.length) return [];
+  return changedSteps({ ...action, data: effects(recording, action.data) });
 }
 
-export function entityName(identity: number): string {
-  return identity === 0 ? "ego" : String(identity);
+const ALONE = ["player", "mouse", "coin", "cheese"];
+
+/** What an entity is called where there is little room: "ego", "3", "coin", "saw 3". */
+export function entityName(identity: number, kind = ""): string {
+  if (!kind || isTraffic(kind)) return identity === 0 ? "ego" : String(identity);
+  return ALONE.includes(kind) ? kind : `${kind} ${identity}`;
+}
+
+/** What an entity is called in a sentence: "ego", "vehicle 3", "saw 3". */
+export function entityTitle(identity: number, kind = ""): string {
+  if (identity && (!kind || isTraffic(kind))) return `vehicle ${identity}`;
+  return entityName(identity, kind);
+}
+
+function isTraffic(kind: string): boolean {
+  return kind === "ego" || kind === "vehicle";
 }
 
 /** One episode: a request for where things lie, and one for all numbers but the sites'. */
@@ -115,7 +132,7 @@ export async function loadEpisode(api: Client, rec: string, k: number): Promise<
     };
     const [{ detail, grids }, bounds] = await Promise.all([
       numbers(),
-      recording.scene ? boxes.get(rec, () => egoBox(api, recording)) : null,
+      recording.scene && !recording.frames ? boxes.get(rec, () => egoBox(api, recording)) : null,
     ]);
     return assemble(recording, detail, grids, bounds);
   });

@@ -1,7 +1,7 @@
 // Colours of layers and actions, and short names; the colours themselves stand in theme.css.
 
 const DASHES = ["", "6 3", "2 3"];
-const ACTION_COLOURS = 5;
+const ACTION_COLOURS = 9;
 
 export function layerColour(layer: number): string {
   return `var(--head-${layer % 7})`;
@@ -30,10 +30,19 @@ export function shortNames(names: string[]): string[] {
   return names;
 }
 
+const BAD = /crash|saw|enemy|lava|fell/;
+const GOOD = /arriv|coin|cheese|completed/;
+const KINDS = ["player", "mouse", "coin", "cheese", "saw", "enemy", "crate", "lava", "wall"];
+
+/** Colour of a kind of entity over a picture; the same in both themes. */
+export function kindColour(kind: string): string {
+  return KINDS.includes(kind) ? `var(--kind-${kind})` : "var(--kind-other)";
+}
+
 /** good, bad or empty: the class that colours an outcome. */
 export function outcomeClass(outcome: string): string {
-  if (outcome.includes("crash")) return "bad";
-  return outcome.includes("arriv") ? "good" : "";
+  if (BAD.test(outcome)) return "bad";
+  return GOOD.test(outcome) ? "good" : "";
 }
 
 export function outcomeText(outcome: string): string {

@@ -8,6 +8,8 @@ import { Recent } from "../model/recent";
 const CHUNK_BYTES = 512 * 1024;
 const MEMORY = 24 * 2 ** 20;
 const MOST_STEPS = 64;
+/** Pixels across up to which a picture is shown with its pixels as squares. */
+const SMALL = 128;
 
 export interface Frames {
   height: number;
@@ -44,7 +46,12 @@ export function framesOf(source: Source, ref: ArrayRef): Frames {
 }
 
 /** Put a picture on a canvas, one pixel a pixel. */
-export function drawFrame(canvas: HTMLCanvasElement, rgb: Uint8Array, frames: Frames): void {
+export function drawFrame(
+  canvas: HTMLCanvasElement,
+  rgb: Uint8Array,
+  frames: Frames,
+  step: number,
+): void {
   const pen = canvas.getContext("2d");
   if (!pen) return;
   if (canvas.width !== frames.width) canvas.width = frames.width;
@@ -57,4 +64,17 @@ export function drawFrame(canvas: HTMLCanvasElement, rgb: Uint8Array, frames: Fr
     image.data[o + 3] = 255;
   }
   pen.putImageData(image, 0, 0);
+  canvas.dataset.step = String(step);
+  canvas.classList.remove("smooth");
+}
+
+/** Put an image on a canvas of its size. */
+export function drawImage(canvas: HTMLCanvasElement, image: HTMLImageElement, step: number): void {
+  const pen = canvas.getContext("2d");
+  if (!pen) return;
+  if (canvas.width !== image.naturalWidth) canvas.width = image.naturalWidth;
+  if (canvas.height !== image.naturalHeight) canvas.height = image.naturalHeight;
+  pen.drawImage(image, 0, 0);
+  canvas.dataset.step = String(step);
+  canvas.classList.toggle("smooth", image.naturalWidth > SMALL);
 }

@@ -17,6 +17,7 @@ import {
   readObservation,
   readPart,
   readScene,
+  readWholes,
   whole,
   wholeFrom0,
   writeBeside,
@@ -61,6 +62,10 @@ export interface View {
   /** Whether its rows stay those of the observation rather than follow who they show. */
   byrow: boolean;
   zoom: number;
+  /** Whether pictures are as large as the engine draws them. */
+  large: boolean;
+  /** Kinds of objects that are marked in pictures; null for those marked by themselves. */
+  kinds: string[] | null;
   /** Steps that the timeline shows; null for all. */
   part: Part | null;
   tab: Tab;
@@ -70,6 +75,8 @@ export interface View {
   pinned: boolean;
   scene: SceneChange[];
   observation: ObservationChange[];
+  /** Actions executed before the agent is asked. */
+  actions: number[];
   targets: string[];
   /** Table of episodes: column, a leading minus for descending, and the filter's text. */
   sort: string;
@@ -95,12 +102,15 @@ export const DEFAULT: View = {
   site: null,
   byrow: false,
   zoom: 1,
+  large: false,
+  kinds: null,
   part: null,
   tab: "changes",
   live: false,
   pinned: false,
   scene: [],
   observation: [],
+  actions: [],
   targets: [],
   sort: "episode",
   filter: "",
@@ -189,7 +199,7 @@ function field<Name extends keyof View>(
   };
 }
 
-function flag(name: "byrow" | "live" | "pinned"): Field {
+function flag(name: "byrow" | "large" | "live" | "pinned"): Field {
   return field(
     name,
     () => "1",
@@ -210,12 +220,15 @@ const FIELDS: Field[] = [
   field("site", encode, decode),
   flag("byrow"),
   field("zoom", String, positive),
+  flag("large"),
+  field("kinds", writeList, readList),
   field("part", writeNumbers, readPart),
   field("tab", String, (raw) => (raw === "notes" ? raw : null)),
   flag("live"),
   flag("pinned"),
   field("scene", writeScene, readScene),
   field("observation", writeObservation, readObservation),
+  field("actions", writeNumbers, readWholes),
   field("targets", writeList, readList),
   field("sort", encode, decode),
   field("filter", encode, decode),

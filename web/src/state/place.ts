@@ -15,12 +15,15 @@ const EPISODE: (keyof View)[] = [
   "site",
   "byrow",
   "zoom",
+  "large",
+  "kinds",
   "part",
   "tab",
   "live",
   "pinned",
   "scene",
   "observation",
+  "actions",
   "targets",
 ];
 const BELONGS: Record<Page, (keyof View)[]> = {
@@ -32,7 +35,7 @@ const BELONGS: Record<Page, (keyof View)[]> = {
 };
 const PLACE: (keyof View)[] = ["page", "recording", "episode", "result"];
 /** What another episode does not share with the last one. */
-const OF_EPISODE: (keyof View)[] = ["step", "identity", "part", "scene", "observation"];
+const OF_EPISODE: (keyof View)[] = ["step", "identity", "part", "scene", "observation", "actions"];
 
 /** Where a view is: changing it makes an entry in the browser's history. */
 export function placeOf(view: View): string {

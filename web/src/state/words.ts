@@ -48,6 +48,11 @@ export function writeNumbers(values: readonly number[]): string {
   return values.map((value) => encode(String(value))).join(",");
 }
 
+/** Whole numbers from 0. */
+export function readWholes(raw: string): number[] | null {
+  return raw ? every(raw.split(","), wholeFrom0) : [];
+}
+
 /** Part of an axis of steps: from its first up to behind its last. */
 export function readPart(raw: string): Part | null {
   const [from, to, ...more] = every(raw.split(","), number) ?? [];

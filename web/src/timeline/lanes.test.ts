@@ -49,6 +49,18 @@ describe("lanes", () => {
     expect(lane!.lines.map((line) => line.action)).toEqual([1, null]);
     expect(lane!.lines[1]!.colour).toBe("var(--ink-2)");
   });
+  test("what does nothing is one line, of the first such action", () => {
+    const shares = [track("p[no-op]", "probability"), track("p[FASTER]", "probability")];
+    const [lane] = lanesOf(shares, ACTIONS, ["IDLE", "SLOWER"]);
+    expect(lane!.lines[0]).toMatchObject({
+      label: "no-op \u00d72",
+      action: ACTIONS.indexOf("IDLE"),
+      colour: "var(--ink-2)",
+    });
+    expect(lane!.lines[1]!.label).toBe("FASTER");
+    expect(lanesOf(shares, ACTIONS)[0]!.lines[0]!.action).toBeNull();
+  });
+
   test("members are named without their group, one alone in full", () => {
     const two = [track("entropy[0]", "entropy"), track("entropy[1]", "entropy")];
     expect(lanesOf(two, [])[0]!.lines.map((line) => line.label)).toEqual(["[0]", "[1]"]);

@@ -48,26 +48,35 @@ export function actionOf(name: string, actions: string[]): number | null {
 }
 
 /** Lanes in the order in which their first track was asked for. */
-export function lanesOf(tracks: TrackValues[], actions: string[]): LaneSpec[] {
+export function lanesOf(tracks: TrackValues[], actions: string[], idle: string[] = []): LaneSpec[] {
   const groups = new Map<string, TrackValues[]>();
   for (const track of tracks) {
     const alone = track.kind === "event" || !track.group;
     const key = alone ? `${track.kind} ${track.name}` : `group ${track.group} ${track.unit}`;
     groups.set(key, [...(groups.get(key) ?? []), track]);
   }
-  return [...groups].map(([key, members]) => lane(key, members, actions));
+  return [...groups].map(([key, members]) => lane(key, members, actions, idle));
 }
 
-function lane(key: string, tracks: TrackValues[], actions: string[]): LaneSpec {
+/** The track of all actions that do nothing. */
+const NOTHING = "p[no-op]";
+
+function lane(key: string, tracks: TrackValues[], actions: string[], idle: string[]): LaneSpec {
   const first = tracks[0]!;
-  const about = tracks.map((track) => actionOf(track.name, actions));
-  const actionNames = about.map((action) => (action === null ? undefined : actions[action]));
+  const nothing = (i: number) => idle.length > 0 && tracks[i]!.name === NOTHING;
+  const about = tracks.map((track, i) =>
+    nothing(i) ? actions.indexOf(idle[0]!) : actionOf(track.name, actions),
+  );
+  const actionNames = about.map((action, i) => {
+    if (nothing(i)) return `no-op \u00d7${idle.length}`;
+    return action === null ? undefined : actions[action];
+  });
   const lines = tracks.map((track, i) => ({
     name: track.name,
     label: actionNames[i] ?? (tracks.length > 1 ? within(track) : track.name),
     values: track.values,
     action: about[i] ?? null,
-    ...look(about[i] ?? null, i, about),
+    ...(nothing(i) ? NEUTRAL : look(about[i] ?? null, i, about)),
   }));
   return {
     key,

@@ -2,7 +2,7 @@
 
 import type { Grid } from "../api/arrays";
 import type { Episode } from "../model/episode";
-import { outcomeText } from "../model/palette";
+import { outcomeClass, outcomeText } from "../model/palette";
 import { spread, type LaneSpec } from "./lanes";
 import { layerColour } from "../model/palette";
 
@@ -52,8 +52,8 @@ export interface Ending {
 
 /** How the episode ended, and its mark behind the last step. */
 export function endingOf(outcome: string): Ending {
-  const crashed = outcome.includes("crash");
-  const arrived = outcome.includes("arriv");
+  const parts = outcome.split("+").map(outcomeClass);
+  const [arrived, crashed] = [parts.includes("good"), parts.includes("bad")];
   const mark = (arrived ? "\u25cf" : "") + (crashed ? "\u2715" : "") || "\u25fb";
   return { mark, text: outcomeText(outcome) };
 }

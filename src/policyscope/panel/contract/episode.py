@@ -74,6 +74,13 @@ class OverlayValues(Message):
     python: str
 
 
+class Picture(Message):
+    """The scene before a step as the engine draws it: a PNG data address of a square."""
+
+    side: int
+    image: str
+
+
 class StepTable(Message):
     """Two tracks over all steps of a recording, for the map of steps; float32 and int32 arrays."""
 

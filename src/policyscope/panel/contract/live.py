@@ -25,7 +25,8 @@ class ObservationChange(Message):
 class LiveRequest(Message):
     """What would the agent do at this step, if ...? Nothing is kept from one request to the next.
 
-    Restores the recorded step, changes the scene in order, then the observation, and asks once.
+    Restores the recorded step, changes the scene in order, executes the actions, changes the
+    observation, and asks once.
     """
 
     recording: str
@@ -33,7 +34,11 @@ class LiveRequest(Message):
     step: int = Field(ge=0)
     scene: list[SceneChange] = Field(default=[], max_length=64)
     observation: list[ObservationChange] = Field(default=[], max_length=256)
+    actions: list[int] = Field(default=[], max_length=64)
+    """Discrete actions executed then, one after the other; the agent is asked after the last."""
     targets: list[str] = Field(default=[], max_length=16)
+    large: bool = False
+    """Whether ``picture`` is to be as large as the engine draws it."""
 
 
 class LiveEntity(Message):
@@ -80,6 +85,11 @@ class LiveAnswer(Message):
     observation: list[Any]
     """Nested numbers in the shape of the observation; empty for images."""
     recorded_observation: list[Any]
+    picture: str | None = None
+    """What the agent sees now as a PNG data address, or the same larger; null where it is none."""
+    twin: int
+    """The recorded step that this is compared with: as many steps later as actions were executed,
+    or the last one."""
     entities: list[LiveEntity]
     overlays: list[LiveOverlay]
     targets: list[LiveTarget]

@@ -37,6 +37,25 @@ class OverlayInfo(Message):
     shown: bool = False
 
 
+class PictureView(Message):
+    """How the scene lies in the picture that the agent saw: a square part of it, y down.
+
+    A point (x, y) stands at ``(x - cx) / visible + 1/2`` of the picture's side, likewise y.
+    """
+
+    visible: float
+    """Side of the picture in units of the scene."""
+    center: tuple[float, float] | None
+    """cx and cy; None where the picture is centred on entity 0."""
+    tall: float = 1.0
+    """Height of entity 0 as drawn, in heights of its box; both stand on one ground."""
+    cells: list[str]
+    """Kinds that are drawn ``margin`` beyond their box on each side."""
+    margin: float
+    background: list[str]
+    """Kinds that are no objects: they cannot be moved, and are not marked from the start."""
+
+
 class RecordingDetail(RecordingLine):
     """A recording with everything that holds for all its episodes."""
 
@@ -48,6 +67,18 @@ class RecordingDetail(RecordingLine):
     obs_dtype: str
     frames: bool
     """Whether the observation is an image, (height, width, 3) uint8."""
+    picture: PictureView | None = None
+    """Where its entities stand in that image, where that is known."""
+    large: int | None = None
+    """Side in pixels of the pictures that the engine draws on demand; None where it draws none."""
+    large_why: str = ""
+    """Why it cannot draw them now."""
+    units: tuple[str, str] = ("m", "m/s")
+    """Of lengths and of speeds in the scene."""
+    idle: list[str] = []
+    """Actions that all do nothing: one effect under several names."""
+    edits: dict[str, list[str]] = {}
+    """Changes that the scene takes, and the values of each."""
     sites: dict[str, list[int]]
     outputs: dict[str, list[int]]
     deciding: str | None

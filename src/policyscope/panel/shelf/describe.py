@@ -7,9 +7,10 @@ import pandas as pd
 
 from policyscope.panel.contract.episode import EpisodeDetail
 from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail
+from policyscope.panel.shelf.environment import edits, idle, large, picture_view, units
 from policyscope.panel.shelf.episode_file import episode_file, refs
 from policyscope.panel.shelf.lines import finite, recording_line
-from policyscope.panel.shelf.liveness import why_not_live
+from policyscope.panel.shelf.liveness import why_no_world, why_not_live
 from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.shelf.version import shard_version
@@ -46,6 +47,12 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         obs_shape=list(space.obs_shape),
         obs_dtype=space.obs_dtype,
         frames=shows_frames(recording),
+        picture=picture_view(recording),
+        large=large(recording),
+        large_why=why_no_world(recording) if large(recording) else "",
+        units=units(recording),
+        idle=idle(recording),
+        edits=edits(recording),
         sites={name: list(shape) for name, shape in recording.sites.items()},
         outputs={name: list(shape) for name, shape in recording.outputs.items()},
         deciding=deciding(recording),

@@ -1,13 +1,15 @@
 """Whether a recorded agent can be asked anew and its world be restored, as far as files tell."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.files import read_json
 from policyscope.core.registry import entry, names
+from policyscope.envs.procgen.engine import engine_folder
 from policyscope.recordings.read import Recording
 
-_PACKAGES = {"highway/": "highway_env", "gym:": "gymnasium"}
+_PACKAGES = {"highway/": "highway_env", "gym:": "gymnasium", "procgen/": "gym3"}
 
 
 def why_not_live(recording: Recording) -> str:
@@ -18,9 +20,21 @@ def why_not_live(recording: Recording) -> str:
     Args:
         recording: open.
     """
+    return _why(recording, _agent) or _why(recording, _world)
+
+
+def why_no_world(recording: Recording) -> str:
+    """Why the world of a recording cannot be restored; empty where nothing speaks against it.
+
+    Args:
+        recording: open.
+    """
+    return _why(recording, _world)
+
+
+def _why(recording: Recording, check: Callable[[Recording], None]) -> str:
     try:
-        _agent(recording)
-        _world(recording)
+        check(recording)
     except UnknownName as error:
         return f"this version knows no {error.kind} '{error.name}'"
     except PolicyscopeError as error:
@@ -43,6 +57,8 @@ def _agent(recording: Recording) -> None:
 
 def _world(recording: Recording) -> None:
     env = recording.env.id
+    if env.startswith("procgen/"):
+        engine_folder()
     package = next((p for start, p in _PACKAGES.items() if env.startswith(start)), None)
     if package and find_spec(package) is None:
         raise PolicyscopeError(f"the package {package} of '{env}' is not installed")

@@ -7,12 +7,17 @@ from typing import Literal
 import numpy as np
 
 from policyscope.core.target_parser import parse_target
+from policyscope.envs.procgen.objects import SCENERY
 from policyscope.panel.contract.recording import TrackInfo
+from policyscope.panel.shelf.environment import idle, large, picture_view, units
 from policyscope.panel.views.quantities import Quantity, of_target
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps
 
 Number = Callable[[Steps], np.ndarray]
+
+NOTHING = "p[no-op]"
+"""The track of all actions that do nothing."""
 
 
 def built_in(recording: Recording) -> list[Quantity]:
@@ -24,8 +29,8 @@ def built_in(recording: Recording) -> list[Quantity]:
     Cost: computes nothing.
     """
     found = [*_scores(recording), *_reward(), *_agreement(recording)]
-    if recording.scene:
-        found += _surroundings()
+    if recording.scene and (picture_view(recording) or not large(recording)):
+        found += _surroundings(recording)
     return [*found, *_attention(recording)]
 
 
@@ -59,13 +64,11 @@ def _scores(recording: Recording) -> list[Quantity]:
     if decides == "q":
         found += _each(recording, "q", "return", "q", True)
     if decides == "logits":
-        for i, name in enumerate(recording.space.actions):
-            number = partial(_probability, i)
-            found.append(_quantity(f"p[{name}]", number, "probability", "probability", True))
+        found += _probabilities(recording)
         found += _each(recording, "logit", "logit", "logits", False)
     if decides == "q" or "value" in outputs:
         group = "q" if decides == "q" and "value" not in outputs else "value"
-        found.append(_target(recording, "value", "value", "return", group))
+        found.append(_target(recording, "value", "value", "return", group, decides == "logits"))
     if decides and len(recording.space.actions) > 1:
         unit = "return" if decides == "q" else "nats"
         found.append(_quantity("margin", partial(_margin, decides), unit))
@@ -76,6 +79,19 @@ def _scores(recording: Recording) -> list[Quantity]:
     if decides == "logits" or {"mean", "log_std"} <= set(outputs):
         found.append(_target(recording, "entropy", "entropy", "nats"))
     return found
+
+
+def _probabilities(recording: Recording) -> list[Quantity]:
+    """The probability of each action; those that do nothing are shown as one."""
+    names, nothing = list(recording.space.actions), idle(recording)
+    found = []
+    if nothing:
+        number = partial(_probability, [names.index(name) for name in nothing])
+        found.append(_quantity(NOTHING, number, "probability", "probability", True))
+    for i, name in enumerate(names):
+        number, shown = partial(_probability, [i]), name not in nothing
+        found.append(_quantity(f"p[{name}]", number, "probability", "probability", shown))
+    return sorted(found, key=lambda one: not one.info.shown)
 
 
 def _each(recording: Recording, kind: str, unit: str, group: str, shown: bool) -> list[Quantity]:
@@ -103,10 +119,12 @@ def _agreement(recording: Recording) -> list[Quantity]:
     return found
 
 
-def _surroundings() -> list[Quantity]:
+def _surroundings(recording: Recording) -> list[Quantity]:
+    length, speed = units(recording)
+    ego = "player" if picture_view(recording) else "ego"
     return [
-        _quantity("ego speed", _ego_speed, "m/s"),
-        _quantity("nearest entity", _nearest, "m"),
+        _quantity(f"{ego} speed", _ego_speed, speed),
+        _quantity("nearest entity", _nearest, length),
     ]
 
 
@@ -156,10 +174,10 @@ def _action(axis: int, steps: Steps) -> np.ndarray:
     return action.reshape(len(action), -1)[:, axis]
 
 
-def _probability(action: int, steps: Steps) -> np.ndarray:
+def _probability(actions: list[int], steps: Steps) -> np.ndarray:
     logits = steps.column("logits").astype(float)
     powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers[:, action] / powers.sum(1)
+    return powers[:, actions].sum(1) / powers.sum(1)
 
 
 def _margin(output: str, steps: Steps) -> np.ndarray:
@@ -192,9 +210,9 @@ def _ego_speed(steps: Steps) -> np.ndarray:
 
 
 def _nearest(steps: Steps) -> np.ndarray:
-    """Metres from the ego's centre to the centre of the nearest other entity."""
+    """From the ego's centre to the centre of the nearest other entity, walls and lava left out."""
     table = steps.entities
-    others = table["identity"] != 0
+    others = (table["identity"] != 0) & (table["identity"] < SCENERY)
     at = table["at"][others]
     east = table["x"][others] - _of_ego(steps, "x")[at]
     south = table["y"][others] - _of_ego(steps, "y")[at]
