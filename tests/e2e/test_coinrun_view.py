@@ -25,6 +25,7 @@ from policyscope.envs.procgen.objects import boxes
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
+from policyscope.panel import check
 from policyscope.panel.application import application
 from policyscope.panel.export import export_page
 from policyscope.panel.serve import served
@@ -334,3 +335,11 @@ def test_without_an_engine_the_frames_are_there(visitors, games, coinrun, monkey
         expect(page.locator(".room [role=alert]")).to_have_text(said)
         expect(page.locator(".why")).to_have_text(said)
         assert page.locator(".actor").count() > 0
+
+
+def test_the_check_of_pages_knows_one_that_shows_frames(browser, panel, monkeypatch):
+    monkeypatch.setattr(check, "MOST_STEPS", 4)
+    seen = check.check_page(browser, f"{panel}#/recordings/coinrun/episodes/0")
+    assert seen.problems == []
+    assert (seen.frames, seen.steps, seen.moved) == (1, 4, True)
+    assert "a frame" in str(seen)

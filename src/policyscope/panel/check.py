@@ -30,9 +30,12 @@ _LOOK = """() => {
     return pen !== null &&
       pen.getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0);
   };
+  const frame = document.querySelector('canvas[data-view="frame"]');
   return {
     label: document.querySelector("[data-step-label]")?.textContent ?? "",
-    scene: all(".actor[data-identity]").map((node) => node.outerHTML).join(""),
+    scene: all(".actor[data-identity]").map((node) => node.outerHTML).join("")
+      + (frame ? frame.toDataURL() : ""),
+    frames: frame && drawn(frame) ? 1 : 0,
     vehicles: all(".actor[data-identity]").length,
     lines: all("line.attention").filter((node) =>
       parseFloat(getComputedStyle(node).strokeWidth) > 0).length,
@@ -46,8 +49,9 @@ class Seen:
     """What a browser saw on a page.
 
     Args:
-        vehicles: bodies drawn at the first step.
+        vehicles: bodies drawn at the first step, where the scene is drawn from objects.
         lines: most attention lines at one step.
+        frames: pictures drawn at the first step, where the agent sees pixels.
         tracks: plots of the timeline that are drawn.
         steps: steps gone through.
         moved: whether another step shows another scene and another label.
@@ -56,6 +60,7 @@ class Seen:
 
     vehicles: int = 0
     lines: int = 0
+    frames: int = 0
     tracks: int = 0
     steps: int = 0
     moved: bool = False
@@ -64,8 +69,8 @@ class Seen:
     def judge(self) -> None:
         """Add what the numbers tell to the problems."""
         for count, what in (
-            (self.vehicles, "no vehicle is drawn"),
-            (self.lines, "no attention line is drawn at any step"),
+            (self.vehicles or self.frames, "no vehicle is drawn"),
+            (self.lines or self.frames, "no attention line is drawn at any step"),
             (self.tracks, "no track of values is drawn"),
             (self.moved, "going to another step changes nothing"),
         ):
@@ -73,10 +78,10 @@ class Seen:
                 self.problems.append(what)
 
     def __str__(self) -> str:
-        text = (
-            f"{self.vehicles} vehicles, up to {self.lines} attention lines, {self.tracks} "
-            f"plots over time, {self.steps} steps gone through"
-        )
+        scene = f"{self.vehicles} vehicles, up to {self.lines} attention lines"
+        if self.frames:
+            scene = "a frame"
+        text = f"{scene}, {self.tracks} plots over time, {self.steps} steps gone through"
         return text + "".join(f"; {problem}" for problem in self.problems)
 
 
@@ -146,6 +151,7 @@ def _walk(page: "Page", seen: Seen, screenshot: Path | None) -> None:
     page.keyboard.press("Home")
     first = _settled(page, None)
     seen.vehicles, seen.lines, seen.tracks = first["vehicles"], first["lines"], first["tracks"]
+    seen.frames = first["frames"]
     before = first
     for step in range(1, MOST_STEPS + 1):
         page.keyboard.press("ArrowRight")
@@ -165,7 +171,8 @@ def _settled(page: "Page", label: str | None) -> Any:
     from playwright.sync_api import TimeoutError
 
     if label is None:
-        wanted, limit = "() => document.querySelector('svg[data-view=scene] .actor')", 3000
+        shown = "svg[data-view=scene] .actor, canvas[data-view=frame]"
+        wanted, limit = f"() => document.querySelector('{shown}')", 3000
     else:
         wanted = "(old) => document.querySelector('[data-step-label]')?.textContent !== old"
         limit = 500
