@@ -16,6 +16,7 @@ def run(tmp_path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     plan = {
+        "algorithm": "dqn",
         "env": {"id": "highway/intersection"},
         "config": configure(PRESETS, "paper", []).to_json(),
         "seed": 0,
@@ -40,7 +41,7 @@ def test_tabulates_each_window(run, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["curve", str(run), "--points", "2"]) == 0
     lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
-    assert any(line[:2] == ["highway/intersection,", "paper,"] for line in lines)
+    assert any(line[:2] == ["highway/intersection,", "dqn"] for line in lines)
     assert ["50", "0.00", "0.00", "0.00", "10"] in lines
     assert ["150", "4.00", "4.00", "4.00", "10"] in lines
 
@@ -51,7 +52,7 @@ def test_draws_to_a_file_that_needs_no_network(run, tmp_path, capsys):
     assert f"wrote {out}" in capsys.readouterr().err.replace("\n", "")
     page = out.read_text()
     assert page.rstrip().endswith("</html>")
-    assert "intersection, paper" in page  # its slash is escaped
+    assert "intersection, dqn paper" in page  # its slash is escaped
     assert "<script src" not in page
     assert [p.name for p in out.parent.iterdir()] == ["curve.html"]
 

@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
-from policyscope.agents.store import save_agent, save_weights
+from policyscope.agents.preprocess import Pixels
+from policyscope.agents.store import load_agent, save_agent, save_weights
+from policyscope.cli.environment import choose_env
 from policyscope.cli.main import main
 from policyscope.core.files import read_json
+from policyscope.envs.procgen.stepper import ACTIONS
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 
@@ -97,10 +101,73 @@ def test_table_says_unit_n_level_and_acting_mode(folder, capsys, tmp_path, monke
     for words in (
         "n = 5 episodes", "95% interval", "undiscounted sum of rewards", "Wilson", "greedy",
         "sample", "random", "untrained", "seeds 0..4", "permutation", "detectable",
+        "highway/intersection (duration=6)", " %",
     ):  # fmt: skip
         assert words in out, words
     mean = json.loads(path.read_text())["agent"]["return"]["mean"]
     assert f"{mean:.2f}" in out
+
+
+@pytest.fixture
+def image_folder(tmp_path):
+    """An agent made for CoinRun, of which Maze has the frames and actions."""
+    arguments = {"widths": [2] * 5, "dense": [4, 4], "actions": 15, "shape": [3, 64, 64]}
+    made = ("clear_cnn", arguments)
+    space = Space((64, 64, 3), "uint8", actions=ACTIONS)
+    agent = Agent(build_network(*made), made, "categorical", space, "sample")
+    agent.preprocess, agent.env = Pixels(), EnvSpec("procgen/coinrun")
+    save_agent(agent, tmp_path / "images")
+    return str(tmp_path / "images")
+
+
+def test_an_agent_of_images_elsewhere_and_in_another_mode(image_folder, capsys, monkeypatch):
+    pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
+    monkeypatch.setenv("COLUMNS", "200")
+    where = [image_folder, "--env", "procgen/maze", "--mode", "easy", "--episodes", "2"]
+    where += ["--baselines", "random"]
+    values = as_json(capsys, *where)
+    assert values["env"]["options"] == {"mode": "easy"}
+    for policy in (values["agent"], values["baselines"]["random"]):
+        assert list(policy["outcomes"]) == ["cheese", "timed_out"]
+        assert policy["n"] == 2
+    assert main(["evaluate", *where, "--workers", "0"]) == 0
+    out = capsys.readouterr().out
+    for words in ("procgen/maze (mode=easy)", "seeds 0..1 (levels 200000..200001)", "n = 2"):
+        assert words in out
+    rate = values["agent"]["outcomes"]["timed_out"]
+    assert f"{100 * rate['rate']:.1f} %" in out
+
+
+def test_the_mode_is_an_option_of_the_agents_own_environment(image_folder):
+    agent = load_agent(image_folder)
+    agent.env = EnvSpec("procgen/coinrun", {"mode": "hard", "paint_vel_info": True})
+    spec = choose_env(agent, None, [], "easy")
+    assert spec.options == {"mode": "easy", "paint_vel_info": True}
+    assert choose_env(agent, None, []).options["mode"] == "hard"
+    assert choose_env(agent, "procgen/maze", ["num_levels=3"], "memory") == replace(
+        spec, id="procgen/maze", options={"num_levels": 3, "mode": "memory"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--mode", "easy"], "highway/intersection has no modes; leave out --mode"),
+        (["--env", "gym:CartPole-v1", "--mode", "easy"], "gym:CartPole-v1 has no modes"),
+        (["--env", "procgen/maze", "--mode", "eazy"], "Did you mean easy?"),
+        (["--env", "procgen/coinrun", "--mode", "memory"], "unknown mode of procgen/coinrun"),
+        (["--env", "procgen/maze", "--mode", "easy", "--env-set", "mode=hard"], "given twice"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["evaluate", "record", "watch"])
+def test_a_mode_that_is_none_is_refused_in_one_line(folder, tmp_path, capsys, verb, flags, said):
+    where = [] if verb == "evaluate" else ["--out", str(tmp_path / "out")]
+    assert main([verb, folder, "--episodes", "1", *where, *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
 
 
 @pytest.mark.parametrize(
@@ -185,4 +252,6 @@ def test_card_keeps_the_evaluation_and_only_of_the_agent_as_it_is(folder, capsys
     printed = as_json(capsys, folder, "--episodes", "2", "--card")
     assert read_json(Path(folder) / "agent.json")["card"]["evaluation"] == printed
     assert main(["evaluate", folder, "--episodes", "2", "--card", "--weights", "initial"]) == 2
+    assert "--card is for" in capsys.readouterr().err
+    assert main(["evaluate", folder, "--episodes", "2", "--card", "--mode", "easy"]) == 2
     assert "--card is for" in capsys.readouterr().err

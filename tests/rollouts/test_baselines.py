@@ -70,6 +70,19 @@ def test_untrained_acts_as_the_agent_does(agent):
     assert agent_policy(agent).act == "sample"
 
 
+def test_images_have_baselines_too():
+    space = Space((8, 8, 3), "uint8", actions=("LEFT", "RIGHT"))
+    arguments = {"widths": [2] * 5, "dense": [4, 4], "actions": 2, "shape": [3, 32, 32]}
+    made = ("clear_cnn", arguments)
+    agent = Agent(build_network(*made), made, "categorical", space, "sample")
+    seen = torch.randint(0, 256, (400, 8, 8, 3), dtype=torch.uint8)
+    noise = RowNoise(0, np.arange(400), np.zeros(400, int))
+    for name, share in (("random", 0.5), ("constant:RIGHT", 1.0)):
+        policy = baseline(name, agent)
+        taken = policy.agent.act(seen, sample=policy.act == "sample", generator=noise).action
+        assert abs(taken.float().mean().item() - share) < 0.1
+
+
 def test_unknown_names_get_near_ones(agent):
     with pytest.raises(UnknownName, match="unknown baseline 'randon'. Did you mean random"):
         baseline("randon", agent)

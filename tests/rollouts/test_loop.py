@@ -207,10 +207,11 @@ def flat(state) -> np.ndarray:
     return np.ravel(state)
 
 
-def memory_error(agent: Agent, lanes: int) -> float:
+def memory_error(agent: Agent, lanes: int, padded: bool = True) -> float:
     """Largest difference of the loop's outputs to each episode unrolled alone from fresh memory."""
     worst = 0.0
-    for rows in by_episode(rollout(agent, corridors(lanes), seeded_episodes(1, 9))).values():
+    found = rollout(agent, corridors(lanes), seeded_episodes(1, 9), padded=padded)
+    for rows in by_episode(found).values():
         obs = torch.as_tensor(np.stack([r.obs for r in rows]))[:, None]
         first = torch.zeros(len(rows), 1, dtype=torch.bool)
         first[0] = True
@@ -228,10 +229,21 @@ def steps_of(states, count: int) -> list:
     return [tree_map(lambda leaf, t=t: leaf[t], states) for t in range(count)]
 
 
-@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("lanes", [1, 4, 9])
 @pytest.mark.parametrize("network", [GRU, LSTM])
-def test_memory_is_reset_at_row_0(network, lanes):
-    assert memory_error(recurrent(network), lanes) < 1e-6
+def test_memory_is_reset_at_row_0(network, lanes, padded):
+    assert memory_error(recurrent(network), lanes, padded) < 1e-6
+
+
+@pytest.mark.parametrize("network", [GRU, LSTM])
+def test_the_memory_test_sees_lanes_that_are_mixed_up(monkeypatch, network):
+    def takes_the_first(self, lanes):
+        if self.value is not None:
+            self.value = tree_map(lambda leaf: leaf[: len(lanes)], self.value)
+
+    monkeypatch.setattr(loop._Memory, "keep", takes_the_first)
+    assert memory_error(recurrent(network), 9, padded=False) > 1e-3
 
 
 @pytest.mark.parametrize("network", [GRU, LSTM])
@@ -301,6 +313,35 @@ def test_sampled_actions_do_not_depend_on_the_number_of_workers():
             stepper.close()
     assert found[0] == found[1]
     assert {a for row in found[0].values() for a in row} == {0, 1}
+
+
+class Widths(MLPNetwork):
+    """Notes how many rows each forward pass has."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.rows = []
+
+    def forward(self, x):
+        self.rows.append(len(x))
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("lanes", [2, 4, 12])
+def test_without_padding_running_lanes_alone_are_computed(lanes):
+    found = {}
+    for padded in (True, False):
+        torch.manual_seed(0)
+        net = Widths(3, (8,), 3)
+        agent = Agent(net, ("mlp", {}), "categorical", SPACE, "sample")
+        rows = by_episode(
+            rollout(agent, corridors(lanes), seeded_episodes(0, 9), seed=7, padded=padded)
+        )
+        decided = sum(len(each) for each in rows.values())
+        assert sum(net.rows) == (len(net.rows) * lanes if padded else decided)
+        assert decided == sum(length_of(seed) for seed in range(9))
+        found[padded] = {k: [(int(r.action), r.reward) for r in v] for k, v in rows.items()}
+    assert found[True] == found[False]
 
 
 def test_another_seed_gives_other_noise():

@@ -30,6 +30,7 @@ examples:
   policyscope evaluate runs/fast-0 --weights checkpoints/step_0050000 --workers 2
   policyscope evaluate runs/fast-0 --baselines random,constant:FASTER --json -
   policyscope evaluate runs/fast-0 --episodes 500 --card
+  policyscope evaluate runs/maze-0 --env procgen/maze --mode easy --episodes 300
 """
 
 
@@ -49,6 +50,8 @@ class Args:
     """Another environment than the agent's own: a name of ours or gym:ID."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """Setting of the environment, key=value; may be repeated."""
+    mode: str | None = None
+    """Mode of a Procgen environment, e.g. easy; short for --env-set mode=easy."""
     act: str | None = None
     """greedy or sample; default is the agent's own mode."""
     weights: str | None = None
@@ -68,9 +71,10 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Args, argv, "evaluate", EXAMPLES)
     if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
         raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
-    if args.card and (args.weights or args.env or args.env_set):
+    if args.card and (args.weights or args.env or args.env_set or args.mode):
         raise PolicyscopeError(
-            "--card is for the agent's own weights and environment; leave out --weights and --env"
+            "--card is for the agent's own weights and environment; leave out --weights, --env, "
+            "--env-set and --mode"
         )
     from policyscope.agents.store import add_to_card, load_agent
     from policyscope.cli.environment import choose_env
@@ -81,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     agent = load_agent(args.agent, args.weights)
     names = [n.strip() for n in args.baselines.split(",") if n.strip() not in ("", "none")]
     others = [baseline(name, agent, args.act) for name in dict.fromkeys(names)]
-    env = choose_env(agent, args.env, args.env_set)
+    env = choose_env(agent, args.env, args.env_set, args.mode)
     plan = Plan((agent_policy(agent, args.act), *others), env, args.episodes, args.seed, args.cache)
     tables = _with_progress(lambda tell: evaluate_all(plan, _workers(args, plan.work), tell))
     values = report(tables.pop("agent"), tables)

@@ -49,6 +49,8 @@ class Args:
     """Another environment than the agent's own: a name of ours or gym:ID."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """Setting of the environment, key=value; may be repeated."""
+    mode: str | None = None
+    """Mode of a Procgen environment, e.g. easy; short for --env-set mode=easy."""
     act: Literal["greedy", "sample"] | None = None
     """Default is the agent's own mode."""
     weights: str | None = None
@@ -72,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.recordings.show import show_recording
 
     agent = load_agent(args.agent, args.weights)
-    spec = choose_env(agent, args.env, args.env_set)
+    spec = choose_env(agent, args.env, args.env_set, args.mode)
     sites = [] if args.sites == ["none"] else args.sites
     plan = make_plan(
         agent, spec, args.episodes, args.seed, sites,

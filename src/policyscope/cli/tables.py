@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from policyscope.cli.environment import env_text, seeds_text
+
 
 def evaluation_tables(name: str, values: Mapping[str, Any]) -> None:
     """Put out an evaluation: policies, then paired differences.
@@ -16,12 +18,12 @@ def evaluation_tables(name: str, values: Mapping[str, Any]) -> None:
     """
     console = Console(highlight=False)
     level, n = f"{values['level']:.0%}", values["n"]
-    low, high = values["seeds"]
     console.print(_policies(name, values))
     console.print(
-        f"{values['env']['id']}, seeds {low}..{high}, n = {n} episodes each. Mean [{level} "
-        "interval]: bootstrap over episodes for return (undiscounted sum of rewards) and length "
-        "(decisions), Wilson for rates. An episode can have several outcomes.",
+        f"{env_text(values['env'])}, {seeds_text(values['env'], *values['seeds'])}, n = {n} "
+        f"episodes each. Mean [{level} interval]: bootstrap over episodes for return "
+        "(undiscounted sum of rewards) and length (decisions), Wilson for the rates of outcomes. "
+        "An episode can have several outcomes.",
         markup=False,
     )
     if values["paired"]:
@@ -43,8 +45,7 @@ def _policies(name: str, values: Mapping[str, Any]) -> Table:
     for quantity in ("return", "length"):
         table.add_row(quantity, *(_interval(c[quantity]) for c in columns.values()))
     for outcome in values["agent"]["outcomes"]:
-        rates = (_interval(c["outcomes"][outcome], "rate") for c in columns.values())
-        table.add_row(outcome, *rates)
+        table.add_row(outcome, *(_rate(c["outcomes"][outcome]) for c in columns.values()))
     return table
 
 
@@ -59,6 +60,11 @@ def _differences(name: str, paired: Mapping[str, Any]) -> Table:
     return table
 
 
-def _interval(values: Mapping[str, Any], mean: str = "mean") -> str:
-    numbers = (float(values[key]) for key in (mean, "low", "high"))
+def _interval(values: Mapping[str, Any]) -> str:
+    numbers = (float(values[key]) for key in ("mean", "low", "high"))
     return "{:.2f}\n\\[{:.2f}, {:.2f}]".format(*numbers)
+
+
+def _rate(values: Mapping[str, Any]) -> str:
+    percent = (100 * values[key] for key in ("rate", "low", "high"))
+    return "{:.1f} %\n\\[{:.1f}, {:.1f}]".format(*percent)

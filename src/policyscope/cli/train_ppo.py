@@ -73,20 +73,21 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.training.ppo_config import PRESETS
     from policyscope.training.settings import configure
 
+    threads = (os.cpu_count() or 1) if args.threads is None else args.threads
     require_least(
-        {"steps": (args.steps, 1), "seed": (args.seed, 0), "threads": (1 if args.threads is None else args.threads, 1),
+        {"steps": (args.steps, 1), "seed": (args.seed, 0), "threads": (threads, 1),
          "checkpoints": (args.checkpoints, 0), "save-every": (args.save_every, 1),
          "watch-every": (args.watch_every, 0), "watch-episodes": (args.watch_episodes, 1)}
     )  # fmt: skip
     config = configure(PRESETS, args.preset, args.set)
     from policyscope.cli.device import choose_device
+    from policyscope.cli.environment import with_mode
     from policyscope.envs.make import parse_env
     from policyscope.training.ppo import Plan, train
     from policyscope.training.watched import Watching
 
-    mode = [f"mode={args.mode}"] if args.mode else []
     plan = Plan(
-        env=parse_env(args.env, [*args.env_set, *mode]),
+        env=with_mode(parse_env(args.env, args.env_set), args.mode),
         config=config,
         steps=args.steps,
         seed=args.seed,
@@ -96,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
         checkpoints=args.checkpoints,
         save_every=args.save_every,
         watching=Watching(args.watch_every, args.watch_episodes),
-        threads=args.threads or os.cpu_count() or 1,
+        threads=threads,
         device=choose_device(args.device),
         command="policyscope train ppo " + shlex.join(argv),
     )

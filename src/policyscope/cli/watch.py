@@ -36,6 +36,8 @@ class Args:
     """Another environment than the agent's own: a name of ours or gym:ID."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """Setting of the environment, key=value; may be repeated."""
+    mode: str | None = None
+    """Mode of a Procgen environment, e.g. easy; short for --env-set mode=easy."""
     act: str | None = None
     """greedy or sample; default is the agent's own mode."""
     weights: str | None = None
@@ -66,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
 
     console = Console(highlight=False, soft_wrap=True)
     agent = load_agent(args.agent, args.weights)
-    env = choose_env(agent, args.env, args.env_set)
+    env = choose_env(agent, args.env, args.env_set, args.mode)
     with TemporaryDirectory() as folder:
         recording = record(
             agent, env, args.episodes, args.seed, (), Path(folder) / "recording", act=args.act

@@ -1,6 +1,8 @@
 """Entities: the typed objects of a scene, each with an identity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -51,3 +53,11 @@ class Entities:
         columns = list(zip(*rows, strict=True)) if rows else [()] * 9
         kinds = ("int64", "object", "int64") + ("float64",) * 6
         return cls(*(np.array(c, dtype=k) for c, k in zip(columns, kinds, strict=True)))
+
+
+@runtime_checkable
+class ManyEntities(Protocol):
+    """A stepper that tells the objects of several lanes faster than one by one."""
+
+    def entities_of(self, lanes: Sequence[int]) -> list[Entities]:
+        """Tables of some lanes, equal to what ``call(lane, "entities")`` gives of each."""

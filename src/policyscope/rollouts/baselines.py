@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from policyscope.agents.agent import Agent
@@ -34,7 +34,7 @@ class Unconditional(nn.Module):
         super().__init__()
         self.values = nn.Parameter(torch.tensor(values, dtype=torch.float32), requires_grad=False)
 
-    def forward(self, x: Float[Tensor, " N *obs"]) -> Float[Tensor, "N A"]:
+    def forward(self, x: Shaped[Tensor, " N *obs"]) -> Float[Tensor, "N A"]:
         """The same row for every observation."""
         return self.values.expand(len(x), -1)
 

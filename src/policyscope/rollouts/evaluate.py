@@ -12,13 +12,14 @@ import torch
 from policyscope.agents.agent import Agent
 from policyscope.agents.fit import check_fit, fingerprint
 from policyscope.core.errors import PolicyscopeError
-from policyscope.envs.make import make, versioned
+from policyscope.envs.make import versioned
 from policyscope.envs.seeds import require_evaluation_seeds
 from policyscope.envs.spec import EnvSpec
 from policyscope.rollouts.baselines import Policy, agent_policy
 from policyscope.rollouts.cache import cache_key, read_cache, source_digest, write_cache
 from policyscope.rollouts.loop import Episode, rollout, seeded_episodes
 from policyscope.rollouts.shards import map_shards
+from policyscope.rollouts.worlds import Worlds
 
 SHARD = 20
 LANES = 10
@@ -137,8 +138,12 @@ def evaluate_all(
         tell(done, total)
 
     missing = [n for n in numbers if n not in rows]
-    run = partial(run_shard, plan, keys)
-    rows.update(zip(missing, map_shards(run, missing, workers, finished), strict=True))
+    worlds = Worlds(plan.env)
+    run = partial(run_shard, plan, keys, worlds)
+    try:
+        rows.update(zip(missing, map_shards(run, missing, workers, finished), strict=True))
+    finally:
+        worlds.close()
     tables = {}
     for i, policy in enumerate(plan.policies):
         mine = range(i * plan.shards, (i + 1) * plan.shards)
@@ -147,35 +152,45 @@ def evaluate_all(
     return tables
 
 
-def run_shard(plan: Plan, keys: Sequence[str], number: int) -> list[dict[str, Any]]:
+def run_shard(plan: Plan, keys: Sequence[str], worlds: Worlds, number: int) -> list[dict[str, Any]]:
     """Run the episodes of one shard and keep them in the cache.
 
     Args:
         plan: what is evaluated.
         keys: cache keys of all shards.
+        worlds: where episodes run, for all shards of this process.
         number: which shard.
     """
     policy, episodes = plan.shard(number)
-    stepper = make(plan.env, LANES)
+    lanes, padded = _batch(policy)
+    stepper = worlds.open(lanes)
+    check_fit(policy.agent, stepper.space)
     counts: dict[int, dict[str, Any]] = {}
-    try:
-        check_fit(policy.agent, stepper.space)
-        for agent, part in policy.parts(episodes):
-            for row in rollout(agent, stepper, part, seed=plan.seed, act=policy.act):
-                first = {"episode": row.episode, "seed": plan.seed + row.episode, "return": 0.0}
-                count = counts.setdefault(row.episode, first | {"steps": 0, "actions": []})
-                count["return"] += row.reward
-                count["steps"] += 1
-                count["actions"].append(row.action)
-                if row.last:
-                    count["outcome"] = "+".join(row.outcome)
-                    count["terminated"], count["truncated"] = row.terminated, row.truncated
-    finally:
-        stepper.close()
+    for agent, part in policy.parts(episodes):
+        for row in rollout(agent, stepper, part, seed=plan.seed, act=policy.act, padded=padded):
+            first = {"episode": row.episode, "seed": plan.seed + row.episode, "return": 0.0}
+            count = counts.setdefault(row.episode, first | {"steps": 0, "actions": []})
+            count["return"] += row.reward
+            count["steps"] += 1
+            count["actions"].append(row.action)
+            if row.last:
+                count["outcome"] = "+".join(row.outcome)
+                count["terminated"], count["truncated"] = row.terminated, row.truncated
     rows = [_row(counts[e.index], stepper.space.actions) for e in episodes]
     if plan.cached:
         write_cache(keys[number], rows)
     return rows
+
+
+def _batch(policy: Policy) -> tuple[int, bool]:
+    """Lanes of a shard, and whether those without an episode are computed all the same.
+
+    A network of images takes about a millisecond for each of them, in any batch; of smaller
+    observations a full batch costs hardly more than one, and its numbers do not depend on how many
+    episodes still run.
+    """
+    images = len(policy.agent.space.obs_shape) > 2
+    return (1 if images and policy.fresh else LANES), not images
 
 
 def _row(count: dict[str, Any], actions: tuple[str, ...]) -> dict[str, Any]:
@@ -197,7 +212,7 @@ def _key(plan: Plan, number: int) -> str:
             "env": plan.env.to_json(),
             "seed": plan.seed,
             "episodes": [episodes[0].index, len(episodes)],
-            "lanes": LANES,
+            "lanes": _batch(policy)[0],
             "source": source_digest(),
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
         }

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent, Decision
 from policyscope.agents.heads import RowNoise
-from policyscope.agents.memory import begin_anew, memory_row
+from policyscope.agents.memory import begin_anew, memory_row, tree_map
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
-from policyscope.envs.entities import Entities
+from policyscope.envs.entities import Entities, ManyEntities
 from policyscope.envs.stepper import Start, Stepper
 
 
@@ -100,10 +100,18 @@ class _Lane:
 
 @dataclass
 class _Memory:
-    """Memory of all lanes; reset at row 0 of each episode."""
+    """Memory of the lanes in the batch; reset at row 0 of each episode."""
 
     agent: Agent
     value: Any = field(default=None)
+    lanes: Sequence[int] = ()
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Let go of the lanes that have left the batch."""
+        if self.value is not None and lanes != self.lanes:
+            places = [self.lanes.index(lane) for lane in lanes]
+            self.value = tree_map(lambda leaf: leaf[places], self.value)
+        self.lanes = lanes
 
     def begin(self, lanes: list[int], width: int) -> None:
         if not self.agent.recurrent:
@@ -124,12 +132,13 @@ def rollout(
     seed: int = 0,
     act: str | None = None,
     watch: Watch | None = None,
+    padded: bool = True,
 ) -> Iterator[Row]:
     """Run every assigned episode to its end and give its rows as they happen.
 
     Episodes are assigned before running: lane i takes the next one when its own ends, so none is
-    favoured for being short. The batch always has the stepper's full width, and sampling noise is
-    keyed by (seed, episode, step), so the rows of an episode depend on the number of lanes alone.
+    favoured for being short. The batch has the stepper's full width, and sampling noise is keyed by
+    (seed, episode, step), so the rows of an episode depend on the number of lanes alone.
 
     Args:
         agent: who decides.
@@ -138,6 +147,9 @@ def rollout(
         seed: seed of the action noise.
         act: greedy or sample; default is the agent's own mode.
         watch: what else to keep.
+        padded: lanes without an episode stay in the batch. Without them much less is computed where
+            episodes differ in length, and the last bits of an episode's numbers depend on how many
+            others run beside it.
 
     Yields:
         Rows in the order of decisions; those of one episode in order of time.
@@ -167,33 +179,39 @@ def rollout(
             obs = stepper.start(starts)
             begun = [i for i, start in enumerate(starts) if start is not None]
             _require_running(stepper, {i: lanes[i].episode for i in begun})
-            memory.begin(begun, stepper.lanes)
+        batch = list(range(stepper.lanes)) if padded else running
+        memory.keep(batch)
+        if any(starts):
+            memory.begin([batch.index(i) for i in begun], len(batch))
         shown: dict[int, Entities] = {}
         if watch.entities:
-            shown = {i: stepper.call(i, "entities") for i in running}
+            shown = dict(zip(running, _entities(stepper, running), strict=True))
         noise = RowNoise(
             seed,
-            np.array([max(lane.episode, 0) for lane in lanes]),
-            np.array([lane.step for lane in lanes]),
+            np.array([max(lanes[i].episode, 0) for i in batch]),
+            np.array([lanes[i].step for i in batch]),
         )
+        given = obs if padded else obs[batch]
         with torch.no_grad(), capture(modules, watch.sites) as seen:
-            decision = agent.act(obs, memory.value, sample=sample, generator=noise)
-        actions = decision.action.cpu().numpy()
-        step = stepper.step(list(actions))
+            decision = agent.act(given, memory.value, sample=sample, generator=noise)
+        actions, logp = decision.action.cpu().numpy(), decision.logp.tolist()
+        places = {lane: place for place, lane in enumerate(batch)}
+        # A lane out of the batch ignores its action, so any will do.
+        step = stepper.step([actions[places.get(i, 0)] for i in range(stepper.lanes)])
         ended = [i for i in running if step.terminated[i] or step.truncated[i]]
         arrays = _arrays(decision, seen)
         for i in running:
-            over = i in ended
+            over, place = i in ended, places[i]
             yield Row(
                 episode=lanes[i].episode,
                 step=lanes[i].step,
                 obs=obs[i].copy(),
-                state_in=memory_row(memory.value, i),
-                policy_action=np.asarray(actions[i]),
-                action=np.asarray(actions[i]),
-                logp=float(decision.logp[i]),
-                outputs={k: np.asarray(v[i]) for k, v in arrays[0].items()},
-                sites={k: np.asarray(v[i]) for k, v in arrays[1].items()},
+                state_in=memory_row(memory.value, place),
+                policy_action=np.asarray(actions[place]),
+                action=np.asarray(actions[place]),
+                logp=logp[place],
+                outputs={k: np.asarray(v[place]) for k, v in arrays[0].items()},
+                sites={k: np.asarray(v[place]) for k, v in arrays[1].items()},
                 entities=shown.get(i),
                 reward=float(step.reward[i]),
                 terminated=bool(step.terminated[i]),
@@ -214,6 +232,13 @@ def _require_running(stepper: Stepper, begun: dict[int, int]) -> None:
                 f"episode {episode} has already ended where it starts ({'+'.join(outcome)}); "
                 "give a snapshot taken before its last step"
             )
+
+
+def _entities(stepper: Stepper, lanes: list[int]) -> list[Entities]:
+    """The scenes of several lanes, asked for at once where the stepper can tell them so."""
+    if isinstance(stepper, ManyEntities):
+        return stepper.entities_of(lanes)
+    return [stepper.call(i, "entities") for i in lanes]
 
 
 def _arrays(

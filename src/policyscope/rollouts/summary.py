@@ -16,9 +16,16 @@ from policyscope.core.stats import (
     permutation,
     wilson,
 )
+from policyscope.envs.procgen.outcomes import CAUSES
 
 LEVEL = 0.95
-OUTCOMES = {"highway/": ("arrived", "crashed", "timed_out")}
+OUTCOMES = {
+    "highway/": ("arrived", "crashed", "timed_out"),
+    **{f"procgen/{game}": causes for game, causes in CAUSES.items()},
+    "procgen/": ("completed", "ended", "timed_out"),
+}
+"""Outcomes by how the environment's name begins; the first that fits holds."""
+
 _SEED = 0
 
 
