@@ -100,7 +100,7 @@ def test_record_and_show_of_the_recording(recorded, capsys):
 
 def test_evaluate_gives_a_return_with_its_interval(imported, capsys):
     name, agent = imported
-    baselines = ["--baselines", "untrained" if name == "pendulum" else "random"]
+    baselines = ["--baselines", "random"]
     flags = ["--episodes", 2, "--workers", 0, "--no-cache", *baselines]
     if name == "pendulum":
         flags += ["--env", AGENTS[name][0], "--env-set", "max_episode_steps=12"]

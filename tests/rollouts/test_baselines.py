@@ -94,7 +94,23 @@ def test_unknown_names_get_near_ones(agent):
         agent_policy(agent, "gredy")
 
 
-def test_continuous_actions_have_no_random_baseline(agent):
-    agent.space = Space((15, 7), "float32", action_low=(-1.0,), action_high=(1.0,))
-    with pytest.raises(PolicyscopeError, match="'random' needs an agent with discrete actions"):
+def test_continuous_actions_are_drawn_evenly_between_their_bounds(agent):
+    agent.space = Space((15, 7), "float32", action_low=(-1.0, 0.0), action_high=(1.0, 4.0))
+    policy = baseline("random", agent)
+    noise = torch.Generator().manual_seed(0)
+    obs = torch.zeros(20_000, 15, 7)
+    decision = policy.agent.act(obs, sample=True, generator=noise)
+    drawn = decision.action
+    assert drawn.min(0).values.tolist() == pytest.approx([-1.0, 0.0], abs=0.01)
+    assert drawn.max(0).values.tolist() == pytest.approx([1.0, 4.0], abs=0.01)
+    assert drawn.mean(0).tolist() == pytest.approx([0.0, 2.0], abs=0.05)
+    assert drawn.var(0).tolist() == pytest.approx([4 / 12, 16 / 12], rel=0.03)
+    assert decision.logp[0].item() == pytest.approx(-np.log(8))
+    with pytest.raises(PolicyscopeError, match="'constant:0' needs an agent with discrete"):
+        baseline("constant:0", agent)
+
+
+def test_continuous_actions_without_bounds_have_no_random_baseline(agent):
+    agent.space = Space((15, 7), "float32", action_low=(-np.inf,), action_high=(np.inf,))
+    with pytest.raises(PolicyscopeError, match="needs actions with bounds"):
         baseline("random", agent)

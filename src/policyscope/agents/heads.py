@@ -9,7 +9,7 @@ from torch import Tensor
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
 
-HEADS = ("q", "categorical", "gaussian")
+HEADS = ("q", "categorical", "gaussian", "uniform")
 ACTING = ("greedy", "sample")
 
 Outputs = dict[str, Tensor]
@@ -71,7 +71,8 @@ def choose(
     """Choose an action for each row.
 
     Args:
-        head: ``q`` (Q-values), ``categorical`` (logits) or ``gaussian`` (mean and log_std).
+        head: ``q`` (Q-values), ``categorical`` (logits), ``gaussian`` (mean and log_std) or
+            ``uniform`` (low and high, between which everything is equally likely).
         outputs: what the network put out, by name.
         sample: draw from the policy; otherwise take its mode. A Q head has no policy to draw from.
         generator: source of the draws.
@@ -99,4 +100,8 @@ def choose(
         uniform = _uniform(generator, *mean.shape).to(mean)
         action = normal.icdf(uniform) if sample else mean
         return action, normal.log_prob(action).sum(-1)
+    if head == "uniform":
+        low, width = outputs["low"], outputs["high"] - outputs["low"]
+        part = _uniform(generator, *low.shape).to(low) if sample else 0.5
+        return low + part * width, -width.log().sum(-1)
     raise UnknownName("action head", head, HEADS)

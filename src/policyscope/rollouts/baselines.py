@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
-from policyscope.agents.heads import ACTING
+from policyscope.agents.heads import ACTING, Outputs
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.stepper import Space
 from policyscope.rollouts.loop import Episode
@@ -37,6 +37,31 @@ class Unconditional(nn.Module):
     def forward(self, x: Shaped[Tensor, " N *obs"]) -> Float[Tensor, "N A"]:
         """The same row for every observation."""
         return self.values.expand(len(x), -1)
+
+
+class Anywhere(nn.Module):
+    """A network that answers the bounds of continuous actions whatever it sees.
+
+    Args:
+        low: least of every number of an action.
+        high: most.
+
+    Example:
+        >>> Anywhere([-1.0, 0.0], [1.0, 2.0])(torch.zeros(3, 4))["high"].shape
+        torch.Size([3, 2])
+    """
+
+    recurrent = False
+
+    def __init__(self, low: Sequence[float], high: Sequence[float]):
+        super().__init__()
+        bounds = torch.tensor([list(low), list(high)], dtype=torch.float32)
+        self.bounds = nn.Parameter(bounds, requires_grad=False)
+
+    def forward(self, x: Shaped[Tensor, " N *obs"]) -> Outputs:
+        """``low`` and ``high``, (N, D) each."""
+        low, high = self.bounds.expand(len(x), -1, -1).unbind(1)
+        return {"low": low, "high": high}
 
 
 @dataclass(frozen=True)
@@ -82,7 +107,8 @@ def agent_policy(agent: Agent, act: str | None = None) -> Policy:
 def baseline(name: str, agent: Agent, act: str | None = None) -> Policy:
     """A baseline for an agent, by name.
 
-    ``random`` draws every action with equal probability; ``untrained`` has the agent's own initial
+    ``random`` draws every action with equal probability, continuous ones between their bounds;
+    ``untrained`` has the agent's own initial
     weights or, where they are unknown, fresh ones for every episode; ``constant:ACTION`` always
     takes one action.
 
@@ -93,7 +119,8 @@ def baseline(name: str, agent: Agent, act: str | None = None) -> Policy:
 
     Raises:
         UnknownName: no such baseline or action.
-        PolicyscopeError: the agent's actions are not discrete, so that there is none to choose.
+        PolicyscopeError: the agent's actions are not discrete, so that there is none to choose, or
+            continuous without bounds.
     """
     kind, _, action = name.partition(":")
     actions = agent.space.actions
@@ -105,15 +132,26 @@ def baseline(name: str, agent: Agent, act: str | None = None) -> Policy:
     if name != "random" and kind != "constant":
         options = [*BASELINES[:2], *(f"constant:{a}" for a in actions)]
         raise UnknownName("baseline", name, options)
+    if name == "random":
+        return Policy(name, _random(agent.space), "sample")
     if not actions:
         raise PolicyscopeError(f"the baseline '{name}' needs an agent with discrete actions")
-    if name == "random":
-        net = Unconditional([0.0] * len(actions))
-        return Policy(name, _unconditional(net, agent.space, "categorical"), "sample")
     if action not in actions:
         raise UnknownName("action", action, actions)
     net = Unconditional([float(a == action) for a in actions])
     return Policy(name, _unconditional(net, agent.space, "q"), "greedy")
+
+
+def _random(space: Space) -> Agent:
+    if space.actions:
+        return _unconditional(Unconditional([0.0] * len(space.actions)), space, "categorical")
+    low, high = space.action_low, space.action_high
+    if not low or not torch.tensor([*low, *high]).isfinite().all():
+        raise PolicyscopeError(
+            "the baseline 'random' needs actions with bounds; give --baselines untrained"
+        )
+    network = ("anywhere", {"low": list(low), "high": list(high)})
+    return Agent(Anywhere(low, high), network, "uniform", space)
 
 
 def _unconditional(net: Unconditional, space: Space, head: str) -> Agent:
