@@ -19,9 +19,12 @@ from typing import Any
 from measure import met
 
 HERE = Path(__file__).resolve().parent
-SHARED = {"measure", "panel_browser", "run_all"}
+SHARED = {"measure", "panel_browser", "ppo_peers", "run_all"}
 KEYS = ("name", "ours", "peer", "ratio", "goal", "better", "unit", "n")
-PACKAGES = ("policyscope", "torch", "numpy", "gymnasium", "highway-env", "zarr", "nnsight")
+PACKAGES = (
+    "policyscope", "torch", "numpy", "gymnasium", "highway-env", "zarr", "nnsight",
+    "stable-baselines3", "sb3-contrib",
+)  # fmt: skip
 HEADINGS = ("figure", "ours", "peer", "ratio", "goal", "met", "unit", "n")
 
 

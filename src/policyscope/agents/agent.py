@@ -169,9 +169,10 @@ class Agent:
         state = self.initial_state(batch) if state is None else state
         step, inputs = self._stepwise(obs)
         rows, states = [], []
-        for t in range(steps):
-            state = begin_anew(state, self.initial_state(batch), first[t])
-            outputs, state = step(inputs[t], state)
+        # Unbound at once: the gradient of T selections would take time that grows with T squared.
+        for row, begins in zip(inputs.unbind(), first.unbind(), strict=True):
+            state = begin_anew(state, self.initial_state(batch), begins)
+            outputs, state = step(row, state)
             rows.append(outputs)
             states.append(state)
         return {k: torch.stack([r[k] for r in rows]) for k in rows[0]}, stack_states(states)
