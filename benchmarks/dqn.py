@@ -19,8 +19,8 @@ from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
 from policyscope.envs.highway.config import configuration
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
-from policyscope.training.dqn import Actor, Learner, advance
-from policyscope.training.dqn_config import PRESETS
+from policyscope.training.dqn.config import PRESETS
+from policyscope.training.dqn.train import Actor, Learner, advance
 from policyscope.training.settings import configure
 
 SECONDS = 20.0

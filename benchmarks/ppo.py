@@ -33,11 +33,11 @@ from measure import report
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.training.log import CurveLog, read_curve
-from policyscope.training.ppo import Plan, advance
-from policyscope.training.ppo_actor import Actor
-from policyscope.training.ppo_config import PRESETS, PPOConfig
-from policyscope.training.ppo_learner import Learner
-from policyscope.training.ppo_network import fresh_agent
+from policyscope.training.ppo.actor import Actor
+from policyscope.training.ppo.config import PRESETS, PPOConfig
+from policyscope.training.ppo.learner import Learner
+from policyscope.training.ppo.network import fresh_agent
+from policyscope.training.ppo.train import Plan, advance
 from policyscope.training.starts import make_starts
 from ppo_peers import Lanes, bare_loop, sb3_flat, sb3_impala, sb3_recurrent
 

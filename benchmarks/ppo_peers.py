@@ -15,7 +15,7 @@ from torch import nn
 
 from policyscope.agents.networks.impala import Embedder, ImpalaNetwork
 from policyscope.envs.stepper import Space, Start, Stepper
-from policyscope.training.ppo_config import PPOConfig
+from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.starts import Starts
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from policyscope.cli.main import main
-from policyscope.training.dqn_config import PRESETS
+from policyscope.training.dqn.config import PRESETS
 from policyscope.training.settings import configure
 
 

@@ -6,7 +6,7 @@ import pytest
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.figures.curve import draw
 from policyscope.training.curve import bands, load_curve
-from policyscope.training.dqn_config import PRESETS
+from policyscope.training.dqn.config import PRESETS
 from policyscope.training.settings import configure
 
 

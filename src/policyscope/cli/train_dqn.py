@@ -55,7 +55,7 @@ class Args:
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope train dqn``."""
     args = parse(Args, argv, "train dqn", EXAMPLES)
-    from policyscope.training.dqn_config import PRESETS
+    from policyscope.training.dqn.config import PRESETS
     from policyscope.training.settings import configure
 
     require_least(
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
     config = configure(PRESETS, args.preset, args.set)
     from policyscope.cli.device import choose_device
     from policyscope.envs.make import parse_env
-    from policyscope.training.dqn import Plan, train
+    from policyscope.training.dqn.train import Plan, train
 
     workers = args.workers
     if workers is None:

@@ -70,7 +70,7 @@ class Args:
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope train ppo``."""
     args = parse(Args, argv, "train ppo", EXAMPLES)
-    from policyscope.training.ppo_config import PRESETS
+    from policyscope.training.ppo.config import PRESETS
     from policyscope.training.settings import configure
 
     threads = (os.cpu_count() or 1) if args.threads is None else args.threads
@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.cli.device import choose_device
     from policyscope.cli.environment import with_mode
     from policyscope.envs.make import parse_env
-    from policyscope.training.ppo import Plan, train
+    from policyscope.training.ppo.train import Plan, train
     from policyscope.training.watched import Watching
 
     plan = Plan(

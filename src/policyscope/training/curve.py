@@ -8,13 +8,14 @@ import numpy as np
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json
-from policyscope.training import dqn_config, ppo_config
+from policyscope.training.dqn import config as dqn
 from policyscope.training.log import read_curve
+from policyscope.training.ppo import config as ppo
 from policyscope.training.settings import describe
 
 _PRESETS: dict[str, Mapping[str, object]] = {
-    "dqn": dqn_config.PRESETS,
-    "ppo": ppo_config.PRESETS,
+    "dqn": dqn.PRESETS,
+    "ppo": ppo.PRESETS,
 }
 
 

@@ -24,7 +24,7 @@ def configure(presets: Mapping[str, Config], preset: str, settings: Sequence[str
         PolicyscopeError: a value of another type, or one that the configuration refuses.
 
     Example:
-        >>> from policyscope.training.dqn_config import PRESETS
+        >>> from policyscope.training.dqn.config import PRESETS
         >>> configure(PRESETS, "paper", ["lr=0.001"]).lr
         0.001
     """
@@ -78,7 +78,7 @@ def describe(presets: Mapping[str, Any], values: Mapping[str, Any]) -> str:
         values: a configuration as JSON values.
 
     Example:
-        >>> from policyscope.training.dqn_config import PRESETS
+        >>> from policyscope.training.dqn.config import PRESETS
         >>> describe(PRESETS, configure(PRESETS, "paper", ["lr=0.001"]).to_json())
         'paper, lr=0.001'
     """

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policyscope.training.replay import NStep, Replay
+from policyscope.training.dqn.replay import NStep, Replay
 
 
 def brute_force(rewards: list[float], terminated: bool, n: int, gamma: float):

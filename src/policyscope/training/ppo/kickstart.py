@@ -17,8 +17,8 @@ from policyscope.agents.heads import Outputs
 from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.stepper import Space
-from policyscope.training.ppo_config import PPOConfig
-from policyscope.training.precision import Compute
+from policyscope.training.ppo.config import PPOConfig
+from policyscope.training.ppo.precision import Compute
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from policyscope.agents.preprocess import Flat, Pixels
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
-from policyscope.training.ppo_config import PPOConfig
+from policyscope.training.ppo.config import PPOConfig
 
 
 def choose_network(space: Space, config: PPOConfig) -> tuple[str, dict[str, Any]]:

@@ -10,8 +10,8 @@ from torch import nn
 
 from policyscope.envs.seeds import training_seed
 from policyscope.envs.stepper import Snapshot, Start, Step, Stepper
-from policyscope.training.dqn_config import DQNConfig
-from policyscope.training.replay import NStep, Replay
+from policyscope.training.dqn.config import DQNConfig
+from policyscope.training.dqn.replay import NStep, Replay
 
 
 @dataclass

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
-from policyscope.training.dqn_config import PRESETS
-from policyscope.training.dqn_learner import Learner
-from policyscope.training.replay import Transitions
+from policyscope.training.dqn.config import PRESETS
+from policyscope.training.dqn.learner import Learner
+from policyscope.training.dqn.replay import Transitions
 from policyscope.training.settings import configure
 
 

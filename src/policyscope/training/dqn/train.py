@@ -25,9 +25,9 @@ from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Stepper
 from policyscope.rollouts.shards import one_thread
 from policyscope.training.checkpoint import State, only_trainer, save_state
-from policyscope.training.dqn_actor import Actor
-from policyscope.training.dqn_config import DQNConfig
-from policyscope.training.dqn_learner import Learner
+from policyscope.training.dqn.actor import Actor
+from policyscope.training.dqn.config import DQNConfig
+from policyscope.training.dqn.learner import Learner
 from policyscope.training.log import CurveLog
 from policyscope.training.run import begun, claim, crossed, keep_checkpoints, require_lengths
 

@@ -12,15 +12,15 @@ import torch
 from policyscope.agents.store import checkpoints, load_agent, load_weights, save_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.make import make, parse_env
-from policyscope.training import ppo
-from policyscope.training.kickstart import load_teacher
 from policyscope.training.log import read_curve
-from policyscope.training.ppo import Plan, train
-from policyscope.training.ppo_actor import Actor
-from policyscope.training.ppo_config import PRESETS
-from policyscope.training.ppo_learner import Learner, Moment
-from policyscope.training.ppo_network import fresh_agent
-from policyscope.training.precision import Compute
+from policyscope.training.ppo import train as ppo
+from policyscope.training.ppo.actor import Actor
+from policyscope.training.ppo.config import PRESETS
+from policyscope.training.ppo.kickstart import load_teacher
+from policyscope.training.ppo.learner import Learner, Moment
+from policyscope.training.ppo.network import fresh_agent
+from policyscope.training.ppo.precision import Compute
+from policyscope.training.ppo.train import Plan, train
 from policyscope.training.settings import configure
 from policyscope.training.starts import Starts, make_starts
 from policyscope.training.watched import Watching
@@ -235,7 +235,7 @@ def test_memory_is_learned_through_time(tmp_path, network, least, most):
     """Without memory a coin is tossed; gradients must go back four steps to do better."""
     memory = ["memory=16"] if network.endswith("lstm") else []
     given = plan(
-        tmp_path / "run", "classic", [*RECALL, f"network={network}", *memory], steps=25_000,
+        tmp_path / "run", "classic", [*RECALL, f"network={network}", *memory], steps=18_000,
         env=parse_env("gym:PolicyscopeRecall-v0"), levels=None, save_every=10**6,
     )  # fmt: skip
     train(given)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from policyscope.agents.agent import Agent
 from policyscope.agents.heads import Outputs
 from policyscope.agents.preprocess import Pixels
-from policyscope.training.ppo_config import PPOConfig
+from policyscope.training.ppo.config import PPOConfig
 
 
 class Compute(nn.Module):

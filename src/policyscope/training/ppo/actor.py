@@ -11,7 +11,7 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.heads import choose
 from policyscope.agents.memory import begin_anew, tree_map
 from policyscope.envs.stepper import Snapshot, Start, Step, Stepper
-from policyscope.training.return_scale import ReturnScale
+from policyscope.training.ppo.return_scale import ReturnScale
 from policyscope.training.starts import Starts
 
 

@@ -13,10 +13,10 @@ import torch
 from policyscope.agents.store import checkpoints, load_agent, load_weights
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.make import make, parse_env
-from policyscope.training import dqn
 from policyscope.training.checkpoint import only_trainer
-from policyscope.training.dqn import Plan, choose_network, train
-from policyscope.training.dqn_config import PRESETS
+from policyscope.training.dqn import train as dqn
+from policyscope.training.dqn.config import PRESETS
+from policyscope.training.dqn.train import Plan, choose_network, train
 from policyscope.training.log import read_curve
 from policyscope.training.settings import configure
 
@@ -147,7 +147,7 @@ def test_a_curve_written_before_the_state_survives_a_kill(whole, tmp_path, monke
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
         "import test_dqn_run as t\n"
-        "from policyscope.training import dqn\n"
+        "from policyscope.training.dqn import train as dqn\n"
         "save = dqn._save\n"
         "def save_and_die(plan, learner, actor):\n"
         "    save(plan, learner, actor); os._exit(9)\n"

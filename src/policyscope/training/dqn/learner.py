@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from policyscope.training.dqn_config import DQNConfig
-from policyscope.training.replay import Transitions
+from policyscope.training.dqn.config import DQNConfig
+from policyscope.training.dqn.replay import Transitions
 from policyscope.training.weights import from_arrays, to_arrays
 
 

@@ -22,12 +22,12 @@ from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.training.checkpoint import State, only_trainer, save_state
-from policyscope.training.kickstart import Teacher, load_teacher
 from policyscope.training.log import CurveLog
-from policyscope.training.ppo_actor import Actor
-from policyscope.training.ppo_config import PPOConfig
-from policyscope.training.ppo_learner import Learner, Moment
-from policyscope.training.ppo_network import fresh_agent
+from policyscope.training.ppo.actor import Actor
+from policyscope.training.ppo.config import PPOConfig
+from policyscope.training.ppo.kickstart import Teacher, load_teacher
+from policyscope.training.ppo.learner import Learner, Moment
+from policyscope.training.ppo.network import fresh_agent
 from policyscope.training.run import begun, claim, crossed, keep_checkpoints, require_lengths
 from policyscope.training.starts import Starts, make_starts
 from policyscope.training.watched import Watching, watch

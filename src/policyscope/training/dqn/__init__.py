@@ -1,0 +1,1 @@
+"""Double DQN: ``train`` is the loop, to be read first."""

@@ -1,0 +1,1 @@
+"""PPO: ``train`` is the loop, to be read first."""
