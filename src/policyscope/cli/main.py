@@ -8,7 +8,7 @@ from policyscope.core.errors import PolicyscopeError, UnknownName, system_error
 from policyscope.core.plugins import import_named_plugins
 
 VERBS = {
-    "train": "train an agent (dqn)",
+    "train": "train an agent (dqn, ppo)",
     "curve": "draw and tabulate training curves",
     "import": "turn a foreign checkpoint into an agent",
     "init-adapter": "write the file that makes an agent of a network of your own",

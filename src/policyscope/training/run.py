@@ -72,18 +72,23 @@ def crossed(before: int, now: int, every: int) -> bool:
     return before // every != now // every
 
 
-def keep_checkpoints(out: Path, net: nn.Module, passed: tuple[int, int], plan: Any) -> None:
-    """Write the checkpoints that the last round passed.
+def keep_checkpoint(out: Path, net: nn.Module, passed: tuple[int, int], plan: Any) -> bool:
+    """Write a checkpoint, named by the present step, if the last round passed one of them.
 
     Args:
         out: folder of the run.
         net: network to keep.
         passed: environment steps before and after the round.
         plan: has ``steps`` and ``checkpoints``.
+
+    Returns:
+        Whether one was written; a state must be saved with it, so that a run killed after it can
+        go on.
     """
-    for k in range(1, plan.checkpoints + 1):
-        at = k * plan.steps // plan.checkpoints
-        if passed[0] < at <= passed[1]:
-            path = out / "checkpoints" / f"step_{at:07d}.safetensors"
-            path.parent.mkdir(exist_ok=True)
-            save_weights(path, net.state_dict())
+    due = [k * plan.steps // plan.checkpoints for k in range(1, plan.checkpoints + 1)]
+    if not any(passed[0] < at <= passed[1] for at in due):
+        return False
+    path = out / "checkpoints" / f"step_{passed[1]:07d}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    save_weights(path, net.state_dict())
+    return True

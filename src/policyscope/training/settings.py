@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from math import isfinite
 from typing import Any, TypeVar
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
@@ -65,6 +66,8 @@ def require_bounds(config: Any, bounds: Bounds) -> None:
     """
     for name, (least, most) in bounds.items():
         value = getattr(config, name)
+        if not isfinite(value):
+            raise PolicyscopeError(f"training setting {name} must be a number, got {value}")
         if value < least or (most is not None and value > most):
             limit = f"between {least} and {most}" if most is not None else f"{least:g} or more"
             raise PolicyscopeError(f"training setting {name} must be {limit}, got {value:g}")

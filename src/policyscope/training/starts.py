@@ -15,7 +15,8 @@ EVALUATION_LEVELS = (200_000, 210_000)
 WATCHED_LEVELS = 210_000
 """First of the levels that a run is watched by."""
 
-_MOST_WATCHED = 10_000
+MOST_WATCHED = 10_000
+"""Episodes that a run can be watched by."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def make_starts(env: EnvSpec, seed: int, levels: tuple[int, int] | None) -> Star
             raise PolicyscopeError(f"{env.id} has no levels; leave out --levels")
         return Starts(seed)
     first, end = levels or (0, EVALUATION_LEVELS[0])
-    kept = (EVALUATION_LEVELS[0], WATCHED_LEVELS + _MOST_WATCHED)
+    kept = (EVALUATION_LEVELS[0], WATCHED_LEVELS + MOST_WATCHED)
     if not 0 <= first < end:
         raise PolicyscopeError(f"levels A:B need 0 <= A < B, got {first}:{end}")
     if first < kept[1] and end > kept[0]:

@@ -39,12 +39,14 @@ def watch(agent: Agent, env: EnvSpec, starts: Starts, count: int) -> dict[str, f
     Returns:
         ``watched_return``, ``watched_low``, ``watched_high`` (95 % bootstrap) and ``watched``
         (episodes).
+
+    Cost: one forward row a decision; 100 levels of CoinRun take a poor agent about 60,000.
     """
     stepper = make(env, min(count, MOST_LANES))
     returns = np.zeros(count)
     try:
         episodes = [Episode(k, starts.watched(k)) for k in range(count)]
-        for row in rollout(agent, stepper, episodes, seed=starts.seed):
+        for row in rollout(agent, stepper, episodes, seed=starts.seed, padded=False):
             returns[row.episode] += row.reward
     finally:
         stepper.close()

@@ -159,3 +159,13 @@ def test_the_scale_is_the_spread_of_all_discounted_returns_so_far():
     again = ReturnScale(4, 0.9)
     again.restore(scale.to_json())
     assert again.to_json() == scale.to_json()
+
+
+def test_the_scale_is_one_while_nothing_was_earned():
+    """The wrong variant (a prior of variance one that fades) makes it ever smaller."""
+    scale = ReturnScale(8, 0.9)
+    for _ in range(200):
+        scale.add(np.zeros(8), np.zeros(8, bool))
+        assert scale.value == 1.0
+    scale.add(np.arange(8.0), np.zeros(8, bool))
+    assert scale.value != 1.0

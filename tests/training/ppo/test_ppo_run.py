@@ -19,7 +19,7 @@ from policyscope.training.ppo.config import PRESETS
 from policyscope.training.ppo.kickstart import load_teacher
 from policyscope.training.ppo.learner import Learner, Moment
 from policyscope.training.ppo.network import fresh_agent
-from policyscope.training.ppo.precision import Compute
+from policyscope.training.ppo.precision import Compute, computed
 from policyscope.training.ppo.train import Plan, train
 from policyscope.training.settings import configure
 from policyscope.training.starts import Starts, make_starts
@@ -124,6 +124,26 @@ def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeyp
     assert same_weights(whole, tmp_path / "run")
 
 
+def test_a_run_killed_after_a_checkpoint_and_before_its_first_due_state_goes_on(
+    whole, tmp_path, monkeypatch
+):
+    given = plan(tmp_path / "run", save_every=10**6)
+    advance = ppo.advance
+
+    def stopping(given, learner, actor, log):
+        if actor.step == 192:  # a checkpoint was due at 128
+            raise KeyboardInterrupt
+        advance(given, learner, actor, log)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ppo, "advance", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train(given)
+    assert checkpoints(tmp_path / "run") == ["checkpoints/step_0000128"]
+    train(given, resume=True)
+    assert same_weights(whole, tmp_path / "run")
+
+
 def test_a_resume_that_forgets_the_memory_is_caught(whole, tmp_path, monkeypatch):
     advance, restore = ppo.advance, Actor.restore
 
@@ -206,6 +226,50 @@ def test_nothing_is_expected_beyond_an_end_and_no_next_level_is_looked_at():
     assert rollout.next_value[t, lane] == rollout.value[t + 1, lane]
     begins = np.argwhere(rollout.first[1:]).tolist()
     assert begins == np.argwhere(rollout.over[:-1]).tolist()
+
+
+class Bound(gym.Env):
+    """Ends by the rules at the very step at which the time limit cuts."""
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return np.ones(2, np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        return np.ones(2, np.float32), 1.0, self.time == 3, self.time == 3, {}
+
+
+gym.register("PolicyscopeBound-v0", Bound)
+
+
+def test_nothing_is_expected_beyond_an_end_by_the_rules_that_the_limit_cuts_too():
+    settings = ["lanes=2", "horizon=9", "minibatches=2"]
+    learner, actor = parts("classic", settings, "gym:PolicyscopeBound-v0", ())
+    rollout = actor.collect(learner.agent, 9)
+    assert rollout.over.sum() == 6
+    assert not rollout.next_value[rollout.over].any()
+    assert rollout.next_value[~rollout.over].all()
+
+
+def test_heads_tell_values_apart_in_full_precision():
+    """The wrong variant (heads in bfloat16) knows sixteenths only between 8 and 16."""
+    config = configure(PRESETS, "procgen", TINY)
+    spec = parse_env("procgen/coinrun")
+    agent = fresh_agent(make(spec).space, spec, config, seed=1)
+    agent.net.fc_value.bias.data.fill_(9.0)
+    obs = torch.randint(256, (64, 64, 64, 3), dtype=torch.uint8)
+    values = computed(agent, config).forward(obs, None)[0]["value"]
+    assert len(values.unique()) > 40
+    with torch.autocast("cpu", torch.bfloat16):
+        embedded = agent.net.embedder(agent.preprocess(obs))
+        head = agent.net.fc_value
+        coarse = torch.nn.functional.linear(embedded, head.weight, head.bias)
+    assert len(coarse.unique()) < 20
 
 
 def final(run: Path, episodes: int) -> float:
@@ -295,6 +359,20 @@ def test_a_teacher_that_is_never_listened_to_or_does_not_fit_is_refused(teacher,
     assert load_teacher(teacher, space, listening).weight_at(100) == 0.0
 
 
+def test_a_value_in_other_units_is_not_imitated(teacher, tmp_path):
+    """A teacher of another lineage was trained on normalised rewards."""
+    config = configure(PRESETS, "procgen", [*TINY, "teacher_steps=100"])
+    space = make(parse_env("procgen/coinrun")).space
+    obs = np.zeros((2, 64, 64, 3), np.uint8)
+    unknown = load_teacher(teacher, space, config).outputs(obs, 2)
+    assert set(unknown) == {"logits"}
+    agent = load_agent(teacher)
+    agent.card = {"algorithm": "ppo"}
+    save_agent(agent, tmp_path / "ours")
+    ours = load_teacher(tmp_path / "ours", space, config).outputs(obs, 2)
+    assert set(ours) == {"logits", "value"}
+
+
 def test_levels_kept_for_evaluation_are_never_trained_on():
     coinrun, pole = parse_env("procgen/coinrun"), parse_env("gym:CartPole-v1")
     assert make_starts(coinrun, 0, None).levels == (0, 200_000)
@@ -339,6 +417,10 @@ def test_another_precision_and_layout_is_the_same_network(name):
     ("settings", "error", "message"),
     [
         (["minibatches=7"], PolicyscopeError, "must divide"),
+        (["network=nature_q"], PolicyscopeError, "no policy and value"),
+        (["network=impala_gru", "lanes=2", "minibatches=4"], PolicyscopeError, "whole lanes"),
+        (["lr=NaN"], PolicyscopeError, "must be a number"),
+        (["clip=Infinity"], PolicyscopeError, "must be a number"),
         (["precision=half"], UnknownName, "float32"),
         (["layout=nhwc"], UnknownName, "channels_last"),
         (["widths=[1.5]"], PolicyscopeError, "whole numbers"),

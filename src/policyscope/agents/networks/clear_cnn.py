@@ -11,7 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from policyscope.agents.heads import Outputs
-from policyscope.agents.networks.convolution import L2Pool, check_image, draw_heads, draw_xavier
+from policyscope.agents.networks.convolution import (
+    Head,
+    L2Pool,
+    check_image,
+    draw_heads,
+    draw_xavier,
+)
 from policyscope.core.errors import PolicyscopeError
 
 #: Name, size of the kernel and whether a pool follows.
@@ -74,8 +80,8 @@ class ClearNetwork(nn.Module):
         self.dense_relu = nn.ReLU()
         self.dense_1 = nn.Linear(dense[0], dense[1])
         self.dense_1_relu = nn.ReLU()
-        self.pi = nn.Linear(dense[1], actions)
-        self.vf = nn.Linear(dense[1], 1)
+        self.pi = Head(dense[1], actions)
+        self.vf = Head(dense[1], 1)
         draw_xavier(self)
         draw_heads(self.pi, self.vf)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pad
 
 from policyscope.agents.heads import Outputs
-from policyscope.agents.networks.convolution import Sum, check_image, draw_heads, draw_xavier
+from policyscope.agents.networks.convolution import Head, Sum, check_image, draw_heads, draw_xavier
 from policyscope.core.errors import UnknownName
 
 POOLS = ("both", "same")
@@ -139,8 +139,8 @@ class ImpalaNetwork(nn.Module):
     ):
         super().__init__()
         self.embedder = Embedder(widths, embedding, shape, pool_padding)
-        self.fc_policy = nn.Linear(embedding, actions)
-        self.fc_value = nn.Linear(embedding, 1)
+        self.fc_policy = Head(embedding, actions)
+        self.fc_value = Head(embedding, 1)
         draw_heads(self.fc_policy, self.fc_value)
 
     def forward(self, x: Float[Tensor, "N C H W"]) -> Outputs:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from policyscope.agents.heads import Outputs
-from policyscope.agents.networks.convolution import draw_heads
+from policyscope.agents.networks.convolution import Head, draw_heads
 from policyscope.agents.networks.impala import Embedder
 
 State = Float[Tensor, "N M"]
@@ -115,8 +115,8 @@ class ImpalaGRUNetwork(nn.Module):
         super().__init__()
         self.embedder = Embedder(widths, embedding, shape)
         self.gru = Memory(embedding, memory)
-        self.fc_policy = nn.Linear(memory, actions)
-        self.fc_value = nn.Linear(memory, 1)
+        self.fc_policy = Head(memory, actions)
+        self.fc_value = Head(memory, 1)
         self.init_hx = nn.Parameter(0.1 * torch.randn(memory)) if learned_start else None
         draw_heads(self.fc_policy, self.fc_value)
 

@@ -29,7 +29,7 @@ from policyscope.training.dqn.actor import Actor
 from policyscope.training.dqn.config import DQNConfig
 from policyscope.training.dqn.learner import Learner
 from policyscope.training.log import CurveLog
-from policyscope.training.run import begun, claim, crossed, keep_checkpoints, require_lengths
+from policyscope.training.run import begun, claim, crossed, keep_checkpoint, require_lengths
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ def _loop(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
             if learner.updates:
                 log.write(actor.step, {"loss": learner.loss, "lr": learner.learning_rate()})
             log.advance(actor.step)
-        keep_checkpoints(plan.out, learner.best, (before, actor.step), plan)
-        if crossed(before, actor.step, plan.save_every) or over:
+        kept = keep_checkpoint(plan.out, learner.best, (before, actor.step), plan)
+        if kept or crossed(before, actor.step, plan.save_every) or over:
             log.keep()
             _save(plan, learner, actor)
 

@@ -102,10 +102,11 @@ class Actor:
             step = self.stepper.step(list(_executed(action, agent)))
             over[t] = step.terminated | step.truncated
             reward[t] = step.reward
-            if step.truncated.any():
+            cut = step.truncated & ~step.terminated
+            if cut.any():
                 seen = torch.from_numpy(step.obs).to(agent.device)
                 beyond = agent.forward(seen, self.memory)[0]["value"].cpu().numpy()
-                next_value[t, step.truncated] = beyond[step.truncated]
+                next_value[t, cut] = beyond[cut]
             self._go_on(step, over[t])
         last = agent.forward(self._tensor(agent), self._memory_now(agent))[0]["value"].cpu().numpy()
         following = np.concatenate([value[1:], last[None]])

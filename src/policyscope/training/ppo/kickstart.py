@@ -20,6 +20,9 @@ from policyscope.envs.stepper import Space
 from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.ppo.precision import Compute
 
+REWARD_UNITS = ("rl_clarity",)
+"""Lineages whose values are in units of the reward; others were trained on normalised rewards."""
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -30,12 +33,14 @@ class Teacher:
         weight: weight of its loss at step 0.
         until: environment step from which its weight is zero.
         known: what identifies it, JSON values.
+        valued: its value is in units of the reward; else its policy alone is imitated.
     """
 
     agent: Agent
     weight: float
     until: int
     known: dict[str, Any] = field(default_factory=dict)
+    valued: bool = True
 
     def weight_at(self, step: int) -> float:
         """Weight of its loss at an environment step; linear to zero.
@@ -56,7 +61,8 @@ class Teacher:
         """
         parts = torch.as_tensor(obs, device=self.agent.device).split(rows)
         answers = [self.agent.forward(part, None)[0] for part in parts]
-        return {k: torch.cat([a[k] for a in answers]) for k in answers[0]}
+        told = [k for k in answers[0] if k != "value" or self.valued]
+        return {k: torch.cat([a[k] for a in answers]) for k in told}
 
 
 def load_teacher(name: str | Path, space: Space, config: PPOConfig) -> Teacher:
@@ -87,4 +93,5 @@ def load_teacher(name: str | Path, space: Space, config: PPOConfig) -> Teacher:
         **{k: v for k, v in agent.card.items() if k in named},
     }
     agent = replace(agent, net=Compute(agent.net.requires_grad_(False), config))
-    return Teacher(agent, config.teacher_weight, config.teacher_steps, known)
+    valued = agent.card.get("algorithm") == "ppo" or agent.card.get("lineage") in REWARD_UNITS
+    return Teacher(agent, config.teacher_weight, config.teacher_steps, known, valued)

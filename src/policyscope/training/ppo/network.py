@@ -8,9 +8,13 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.preprocess import Flat, Pixels
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.registry import find
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 from policyscope.training.ppo.config import PPOConfig
+
+IMAGE_NETWORKS = ("impala", "impala_gru", "clear_cnn")
+FLAT_NETWORKS = ("actor_critic", "actor_critic_lstm")
 
 
 def choose_network(space: Space, config: PPOConfig) -> tuple[str, dict[str, Any]]:
@@ -20,12 +24,11 @@ def choose_network(space: Space, config: PPOConfig) -> tuple[str, dict[str, Any]
         PolicyscopeError: it does not take such observations, or a width that it does not have.
     """
     images = len(space.obs_shape) == 3
-    flat = config.network in ("actor_critic", "actor_critic_lstm")
-    if images == flat:
-        valid = "impala, impala_gru or clear_cnn" if images else "actor_critic"
+    valid = IMAGE_NETWORKS if images else FLAT_NETWORKS
+    if config.network not in valid:
         raise PolicyscopeError(
-            f"network {config.network} does not take observations of shape {space.obs_shape}; "
-            f"give --set network={valid}, or the preset made for them"
+            f"network {config.network} does not take observations of shape {space.obs_shape} or "
+            f"has no policy and value; give --set network={' or '.join(valid)}"
         )
     arguments: dict[str, Any] = {"actions": len(space.actions) or len(space.action_low)}
     if images:
@@ -52,6 +55,12 @@ def fresh_agent(
         PolicyscopeError: as ``choose_network``.
     """
     network = choose_network(space, config)
+    remembers = bool(getattr(find("network", network[0]), "recurrent", False))
+    if remembers and config.lanes % config.minibatches:
+        raise PolicyscopeError(
+            f"a network with memory learns from whole lanes: minibatches ({config.minibatches}) "
+            f"must divide lanes ({config.lanes})"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = build_network(*network).to(device)

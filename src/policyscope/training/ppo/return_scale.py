@@ -19,9 +19,9 @@ class ReturnScale:
 
     lanes: int
     gamma: float
-    count: float = 1e-4
+    count: float = 0.0
     mean: float = 0.0
-    variance: float = 1.0
+    variance: float = 0.0
     sums: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ import torch
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import save_agent, save_weights
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
@@ -28,8 +29,8 @@ from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.ppo.kickstart import Teacher, load_teacher
 from policyscope.training.ppo.learner import Learner, Moment
 from policyscope.training.ppo.network import fresh_agent
-from policyscope.training.run import begun, claim, crossed, keep_checkpoints, require_lengths
-from policyscope.training.starts import Starts, make_starts
+from policyscope.training.run import begun, claim, crossed, keep_checkpoint, require_lengths
+from policyscope.training.starts import MOST_WATCHED, Starts, make_starts
 from policyscope.training.watched import Watching, watch
 
 
@@ -87,6 +88,8 @@ def train(plan: Plan, resume: bool = False) -> Agent:
     Cost: on two cores about 300 environment steps a second with the whole IMPALA network.
     """
     require_lengths(plan.steps, plan.save_every, plan.checkpoints)
+    if not 1 <= plan.watching.episodes <= MOST_WATCHED:
+        raise PolicyscopeError(f"a run is watched by 1 to {MOST_WATCHED:,} episodes")
     starts = make_starts(plan.env, plan.seed, plan.levels)
     stepper = make(plan.env, plan.config.lanes)
     try:
@@ -117,13 +120,13 @@ def _run(
         while actor.step < plan.steps:
             before = actor.step
             advance(plan, learner, actor, log)
-            keep_checkpoints(plan.out, agent.net, (before, actor.step), plan)
+            kept = keep_checkpoint(plan.out, agent.net, (before, actor.step), plan)
             over = actor.step >= plan.steps
             every = plan.watching.every
             if every and (crossed(before, actor.step, every) or over):
                 seen = watch(agent, plan.env, actor.starts, plan.watching.episodes)
                 log.write(actor.step, dict(seen))
-            if crossed(before, actor.step, plan.save_every) or over:
+            if kept or crossed(before, actor.step, plan.save_every) or over:
                 log.keep()
                 _save(plan, learner, actor)
     agent.net.eval()
