@@ -20,6 +20,7 @@ from policyscope.rollouts import evaluate as module
 from policyscope.rollouts import worlds
 from policyscope.rollouts.baselines import agent_policy, baseline
 from policyscope.rollouts.evaluate import Plan, evaluate, evaluate_all
+from policyscope.rollouts.loop import rollout, seeded_episodes
 from policyscope.rollouts.summary import report
 from policyscope.rollouts.worlds import Worlds
 
@@ -124,3 +125,15 @@ def test_worlds_do_not_travel_and_those_of_gymnasium_are_not_kept():
 def test_actions_of_another_game_are_refused(agent):
     with pytest.raises(PolicyscopeError, match="made for obs shape"):
         evaluate(agent, EnvSpec("highway/intersection"), 1)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_frame_that_was_never_shown_is_no_final_observation(agent, workers):
+    """Procgen repeats the frame before its last step; a recording must not keep it as the last."""
+    spec = EnvSpec("procgen/coinrun", {"mode": "easy"})
+    stepper = make(spec, 2, workers)
+    policy = baseline("random", agent)
+    rows = list(rollout(policy.agent, stepper, seeded_episodes(0, 2), act="sample"))
+    stepper.close()
+    assert sum(row.last for row in rows) == 2
+    assert all(row.final_obs is None for row in rows)

@@ -32,6 +32,7 @@ class Corridor:
     """A world whose episodes last as long as their seed says; even seeds end, odd are cut."""
 
     exact_restore = False
+    has_final_obs = True
     spec = EnvSpec("corridor")
     space = SPACE
 

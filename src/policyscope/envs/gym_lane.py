@@ -33,6 +33,7 @@ class GymLane:
     """
 
     exact_restore = False
+    has_final_obs = True
 
     def __init__(self, spec: EnvSpec) -> None:
         self.spec = spec

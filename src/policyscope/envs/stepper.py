@@ -146,12 +146,14 @@ class Lane(Protocol):
     """One world that runs one episode at a time.
 
     ``entities``, ``outcome``, ``scene``, ``snapshot``, ``apply`` and ``render`` speak of the
-    present moment, which is the one the last observation shows.
+    present moment, which is the one the last observation shows. Where ``has_final_obs`` is false,
+    the world never shows what its last step led to, and repeats the observation before it.
     """
 
     spec: EnvSpec
     space: Space
     exact_restore: bool
+    has_final_obs: bool
 
     def start(self, start: Start) -> np.ndarray:
         """Begin an episode and return its first observation."""
@@ -190,6 +192,7 @@ class Stepper(Protocol):
     lanes: int
     differentiable: bool
     exact_restore: bool
+    has_final_obs: bool
 
     def start(self, starts: Sequence[Start | None]) -> np.ndarray:
         """Begin episodes in the lanes whose entry is not None; observations of all lanes."""

@@ -33,6 +33,7 @@ class LocalStepper:
         self.spec: EnvSpec = lanes[0].spec
         self.space: Space = lanes[0].space
         self.exact_restore = all(lane.exact_restore for lane in lanes)
+        self.has_final_obs = all(lane.has_final_obs for lane in lanes)
         self.running = np.zeros(self.lanes, dtype=bool)
         self._obs = blank(self.space, self.lanes)
         self._asked: Sequence[Any] = ()

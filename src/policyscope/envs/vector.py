@@ -50,6 +50,7 @@ class VectorStepper:
 
     differentiable = False
     exact_restore = False
+    has_final_obs = True
 
     def __init__(self, vector_env: VectorEnv, spec: EnvSpec) -> None:
         mode = autoreset_mode(vector_env)

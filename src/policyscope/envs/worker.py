@@ -28,7 +28,7 @@ def serve(descriptor: int) -> None:
         try:
             if verb == "make":
                 stepper = _make(*args)
-                answer: Any = (stepper.space, stepper.exact_restore)
+                answer: Any = (stepper.space, stepper.exact_restore, stepper.has_final_obs)
             else:
                 answer = _ANSWERS[verb](stepper, *args)
             reply = ("done", answer)

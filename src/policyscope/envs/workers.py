@@ -59,7 +59,8 @@ class ProcessStepper:
             self.close()
             raise
         self.space: Space = answers[0][0]
-        self.exact_restore: bool = all(exact for _, exact in answers.values())
+        self.exact_restore: bool = all(exact for _, exact, _ in answers.values())
+        self.has_final_obs: bool = all(final for _, _, final in answers.values())
         self.running = np.zeros(lanes, dtype=bool)
         self._obs = blank(self.space, lanes)
 

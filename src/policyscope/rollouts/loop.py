@@ -54,7 +54,8 @@ class Row:
         terminated: the episode ended by the rules of the task.
         truncated: the episode was cut by a time limit.
         outcome: why the episode ended; empty before its last row.
-        final_obs: observation after the last step; None before the last row.
+        final_obs: observation after the last step, where the world shows it; else, and before the
+            last row, None.
     """
 
     episode: int
@@ -217,7 +218,7 @@ def rollout(
                 terminated=bool(step.terminated[i]),
                 truncated=bool(step.truncated[i]),
                 outcome=stepper.call(i, "outcome") if over else (),
-                final_obs=step.obs[i].copy() if over else None,
+                final_obs=step.obs[i].copy() if over and stepper.has_final_obs else None,
             )
             lanes[i].step += 1
         obs = step.obs

@@ -41,6 +41,7 @@ class HighwayLane:
     """
 
     exact_restore = True
+    has_final_obs = True
 
     def __init__(self, spec: EnvSpec) -> None:
         config = configuration(spec.options)

@@ -21,6 +21,7 @@ class ProcgenLane:
     """
 
     exact_restore = True
+    has_final_obs = False
 
     def __init__(self, spec: EnvSpec) -> None:
         self._stepper = ProcgenStepper(spec, 1)
