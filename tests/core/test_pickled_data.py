@@ -174,6 +174,43 @@ def test_other_names_and_instructions_are_refused(program, tmp_path):
     refused(program, tmp_path)
 
 
+def nested(opcode=b"\x86", depth=500):
+    """A tuple of twice the same tuple, and so on: its hash and its text take 2**depth."""
+    return b")" + (b"2" + opcode) * depth
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"}" + nested() + b"Ns.",  # key of SETITEM
+        b"}(" + nested() + b"Nu.",  # of SETITEMS
+        b"(" + nested() + b"Nd.",  # of DICT
+        b"\x80\x04\x8f(" + nested() + b"\x90.",  # member of a set
+        b"\x80\x04" + nested() + b"\x8c\x01a\x93.",  # module's name
+        b"\x80\x04\x8c\x01a" + nested() + b"\x93.",  # name in it
+    ],
+    ids=["setitem", "setitems", "dict", "set", "module", "name"],
+)
+def test_a_tuple_that_holds_itself_many_times_is_refused_unhashed(program, tmp_path):
+    refused(program, tmp_path)
+
+
+def test_keys_and_members_are_text_numbers_bytes_or_none(tmp_path):
+    plain = {"a": 1, 2: 2, 0.5: 3, b"b": 4, False: 5, None: 6}
+    assert read(pickle.dumps(plain, 4), tmp_path) == plain
+    assert read(pickle.dumps(set(plain), 4), tmp_path) == set(plain)
+    for value in ({(1, 2): 3}, {(1, 2)}, {list: 1}):
+        assert "key" in refused(pickle.dumps(value, 4), tmp_path)
+
+
+def test_a_shape_of_many_large_numbers_is_refused_unmultiplied(tmp_path):
+    huge = b"\x8a\xff" + b"\xff" * 254 + b"\x7f" + b"q\x000"
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\ntR"
+    shape, kind = b"(" + b"h\x00" * 50_000 + b"t", b"cnumpy\ndtype\n(S'f4'\ntR"
+    program = b"\x80\x03" + huge + array + b"(K\x01" + shape + kind + b"K\x00C\x00tb."
+    assert "no shape" in refused(program, tmp_path)
+
+
 def test_an_array_of_objects_is_refused(tmp_path, joblib):
     refused(pickle.dumps({"a": np.array([{}], dtype=object)}, 2), tmp_path)
     assert "not numbers" in refused(joblib_bytes(np.array([{}], dtype=object)), tmp_path)

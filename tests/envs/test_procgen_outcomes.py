@@ -1,18 +1,21 @@
 """Why episodes of CoinRun and Maze end."""
 
+import json
+
 import numpy as np
 import pytest
 
 pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
 
 from policyscope.envs.make import make
+from policyscope.envs.procgen import codes
 from policyscope.envs.procgen.engine import Engine
 from policyscope.envs.procgen.options import engine_options
-from policyscope.envs.procgen.outcomes import CAUSES, causes, disarmed
+from policyscope.envs.procgen.outcomes import CAUSES, armed, causes, disarmed, may_end_badly, unseen
 from policyscope.envs.procgen.state import parse, serialize
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.spec import EnvSpec
-from policyscope.envs.stepper import Start
+from policyscope.envs.stepper import Snapshot, Start
 
 
 def run(game, mode, episodes, lanes, bias=0.0, seed=0):
@@ -50,6 +53,91 @@ def check(found, game):
         assert length <= limit
         assert set(outcome) <= {*CAUSES[game], "unknown"}
     return {name: sum(name in o for o, *_ in found) for name in (*CAUSES[game], "unknown")}
+
+
+def ends(game, mode, lanes=16, steps=420):
+    """Episodes of a random player that ended without a reward, and the stepper's spare engine."""
+    stepper = make(EnvSpec(f"procgen/{game}", {"mode": mode}), lanes)
+    random = np.random.default_rng(1)
+    stepper.start([Start(level=400 + k) for k in range(lanes)])
+    for _ in range(steps):
+        right = random.random(lanes) < 0.4
+        stepper.step(np.where(right, 8, random.integers(0, 15, lanes)).tolist())
+    episodes = [e for e in stepper._episodes if e.over and e.reward == 0]
+    return [e for e in episodes if len(e.actions) > e.kept_at + 1], stepper._spare
+
+
+def physics(state):
+    """Everything but what the view is made of."""
+    motion = state.motion.copy()
+    motion["center_x"] = motion["center_y"] = 0
+    parts = state.progress, state.entities, motion, state.grid, state.tail
+    texts = [g.text for g in (state.level_rng, state.rng, state.asset_rng)]
+    return [part.tobytes() for part in parts] + texts
+
+
+def replayed_alike(episodes, spare, change=unseen):
+    """Whether a replay from a changed keyframe comes to the exact last state of each episode."""
+    for episode in episodes:
+        before = parse(episode.keyframe)
+        missing = episode.actions[episode.kept_at : -1]
+        quick = parse(spare.replay(serialize(change(disarmed(before))), missing))
+        exact = episode.last_state(spare)
+        if physics(armed(quick, before)) != physics(parse(exact)):
+            return False
+        outcome = spare.causes(episode.keyframe, episode.actions[episode.kept_at :])
+        assert outcome == spare.causes(exact, episode.actions[-1:])
+    return True
+
+
+def moved(state):
+    wrong = unseen(state)
+    wrong.entities["x"][wrong.player] += np.float32(1e-3)
+    return wrong
+
+
+@pytest.mark.parametrize(("game", "mode"), [("coinrun", "hard"), ("coinrun", "easy")])
+def test_ends_found_without_drawing_are_those_found_with_it(game, mode):
+    episodes, spare = ends(game, mode)
+    assert len(episodes) >= 2
+    assert replayed_alike(episodes, spare)
+    assert not replayed_alike(episodes, spare, moved)
+    view = unseen(parse(episodes[0].keyframe))
+    assert view.view["visibility"] < 1
+    assert not view.options["use_backgrounds"]
+
+
+def test_episodes_without_danger_end_by_goal_or_time_and_others_keep_states_often():
+    stepper = make(EnvSpec("procgen/coinrun", {"mode": "easy"}), 24)
+    stepper.start([Start(level=900 + k) for k in range(24)])
+    begun = [stepper._engine.get_state(lane) for lane in range(24)]
+    random = np.random.default_rng(5)
+    for _ in range(1000):
+        stepper.step(np.where(random.random(24) < 0.4, 8, random.integers(0, 15, 24)).tolist())
+    ends = [stepper.call(lane, "outcome") for lane in range(24)]
+    badly = [may_end_badly(data) for data in begun]
+    assert {"saw", "coin"} <= {name for outcome in ends for name in outcome}
+    for lane, (outcome, danger) in enumerate(zip(ends, badly, strict=True)):
+        assert danger or set(outcome) <= {"coin", "timed_out"}, lane
+        types = parse(begun[lane]).entities["type"]
+        assert danger or not np.isin(types, (codes.SAW, codes.ENEMY)).any()
+    assert 0 < sum(badly) < 24
+
+
+def test_cause_of_an_end_is_found_after_a_replay_from_its_file():
+    stepper = make(EnvSpec("procgen/coinrun"), 16)
+    stepper.start([Start(level=400 + k) for k in range(16)])
+    random, found = np.random.default_rng(1), 0
+    for _ in range(300):
+        stepper.step(np.where(random.random(16) < 0.4, 8, random.integers(0, 15, 16)).tolist())
+    other = make(EnvSpec("procgen/coinrun"), 1)
+    for lane in np.flatnonzero(~stepper.running).tolist():
+        outcome = stepper.call(lane, "outcome")
+        values = json.loads(json.dumps(stepper.call(lane, "snapshot").to_json()))
+        other.start([Start(snapshot=Snapshot.from_json(values))])
+        assert other.call(0, "outcome") == outcome
+        found += outcome != ("coin",)
+    assert found > 1
 
 
 def test_hundred_random_coinrun_episodes_end_for_known_reasons():

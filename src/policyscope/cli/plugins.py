@@ -8,7 +8,7 @@ Plugins = tuple[str, ...]
 
 
 def import_plugins(names: Sequence[str]) -> None:
-    """Import modules from the working folder, from where packages lie, or from a file.
+    """Import modules from where packages lie, from the working folder, or from a file.
 
     Args:
         names: as ``import`` takes them, or paths that end in ``.py``.

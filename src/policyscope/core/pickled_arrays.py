@@ -16,6 +16,8 @@ from policyscope.core.errors import PolicyscopeError
 
 _KINDS = re.compile(r"[<>|=]?([fiub])([1248])")
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
+#: As numpy; a product of many long numbers takes the square of their count.
+_MOST_AXES = 64
 _PLAIN = ("list", "dict", "int", "float", "str", "bool", "tuple", "bytes", "NoneType")
 _BUILTINS = ("builtins", "__builtin__")
 
@@ -190,7 +192,7 @@ def _size(shape: tuple[Any, ...], kind: Kind, file: BinaryIO) -> int:
 
 
 def _count(shape: tuple[Any, ...]) -> int:
-    if not all(type(extent) is int and extent >= 0 for extent in shape):
+    if len(shape) > _MOST_AXES or not all(type(extent) is int and extent >= 0 for extent in shape):
         raise NotPlain("is damaged: it holds an array of no shape")
     return prod(shape)
 

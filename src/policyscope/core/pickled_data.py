@@ -23,6 +23,8 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set,
 }  # fmt: skip
+#: What may be a key or in a set: a tuple that holds one other twice, and so on, hashes in 2**depth.
+_KEYS = (str, int, float, bytes, bool, type(None))
 _SHORT = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -160,7 +162,7 @@ class _Machine:
         values = self._marked()
         if type(self.stack[-1]) is not set:
             raise NotPlain("is damaged")
-        self.stack[-1].update(values)
+        self.stack[-1].update(_hashed(values))
 
     def _global(self, argument: str) -> None:
         module, name = argument.split(" ", 1)
@@ -168,7 +170,9 @@ class _Machine:
 
     def _stack_global(self, _: Any) -> None:
         module, name = self._last(2)
-        self.stack.append(word(str(module), str(name), self.records))
+        if type(module) is not str or type(name) is not str:
+            raise NotPlain("is damaged: it asks for a thing by what is no name")
+        self.stack.append(word(module, name, self.records))
 
     def _reduce(self, _: Any) -> None:
         what, given = self._last(2)
@@ -182,4 +186,11 @@ class _Machine:
 
 
 def _pairs(values: list[Any]) -> dict[Any, Any]:
-    return dict(zip(values[::2], values[1::2], strict=True))
+    return dict(zip(_hashed(values[::2]), values[1::2], strict=True))
+
+
+def _hashed(values: list[Any]) -> list[Any]:
+    """The same values, if all may be keys."""
+    if not all(type(value) in _KEYS for value in values):
+        raise NotPlain("has keys other than text, numbers, bytes or None")
+    return values

@@ -1,5 +1,6 @@
 """Tensors of a file beside an agent's weights, whatever their layout and whatever the card says."""
 
+import pytest
 import torch
 
 from policyscope.agents.build import build_network
@@ -49,6 +50,25 @@ def test_without_the_file_what_the_import_recorded_is_shown(tmp_path):
     finding = examine(agent, 32).findings[-1]
     assert finding.verdict == "noted"
     assert "the import of model_500.pth recorded unused: init_hx" in finding.told
+
+
+@pytest.mark.parametrize("source", ["a paper", None, 3, ["a"], {}, {"file": None, "sha256": [1]}])
+def test_a_card_that_tells_its_source_in_other_words_names_no_file(tmp_path, source):
+    path = gru_file(tmp_path)
+    agent = import_agent(path)
+    agent.card["source"] = source
+    finding = examine(agent, 32).findings[-1]
+    assert finding.verdict == "not measured"
+    assert "names no file" in finding.told
+    assert compare_origin(agent, path).same_file is None
+    assert examine(agent, 32, original=path).findings[-1].verdict == "passed"
+
+
+@pytest.mark.parametrize("names", [3, None, "init_hx", {"a": 1}])
+def test_a_card_whose_lists_of_weights_are_none_has_no_record_of_them(tmp_path, names):
+    agent = import_agent(gru_file(tmp_path))
+    agent.card["unused"] = names
+    assert "recorded unused: no record; missing: none" in examine(agent, 32).findings[-1].told
 
 
 def test_a_library_that_cannot_be_installed_is_said(tmp_path):

@@ -11,6 +11,8 @@ from policyscope.agents.doctor.origin import compare_origin
 from policyscope.agents.doctor.originals import find_original
 from policyscope.agents.doctor.parity import parity
 from policyscope.agents.importers.recognise import import_agent
+from policyscope.agents.store import save_agent
+from policyscope.cli.main import main
 from policyscope.core.errors import BadFile
 from policyscope.envs.spec import EnvSpec
 
@@ -167,6 +169,9 @@ def rewritten(path, **changes):
         ({"policy_kwargs": {"net_arch": [3]}}, "cannot be built from it"),
         ({"policy_kwargs": {"secret": [3]}}, "setting secret cannot be given"),
         ({"policy_kwargs": {"activation_fn": "<class 'os.system'>"}}, "setting activation_fn"),
+        ({"policy_kwargs": {"net_arch": "(" * 5000 + ")" * 5000}}, "cannot be built from it"),
+        ({"policy_kwargs": {"net_arch": {"pi": {"a": 1}}}}, "cannot be built from it"),
+        ({"policy_kwargs": {"net_arch": [10**400]}}, "cannot be built from it"),
     ],
 )  # fmt: skip
 def test_settings_that_the_library_cannot_take_are_one_clear_line(model, changes, said):
@@ -174,6 +179,26 @@ def test_settings_that_the_library_cannot_take_are_one_clear_line(model, changes
     with pytest.raises(BadFile, match=said) as caught:
         find_original(agent, rewritten(path, **changes))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [(b"{", "not JSON"), (b"[" * 100_000, "nested too deeply")]
+)
+def test_settings_that_cannot_be_read_are_one_clear_line(
+    sb3, tmp_path, canary, planted, capsys, data, said
+):
+    path = sb3.written(tmp_path, {}, sb3.actor_critic(), data=data)
+    agent = planted("Plain")
+    with pytest.raises(BadFile, match=said) as caught:
+        examine(agent, 32, original=path)
+    assert "\n" not in str(caught.value)
+    settings = sb3.settings(canary, sb3.SEEN, sb3.DONE)
+    good = sb3.written(tmp_path, settings, sb3.actor_critic(), "good.zip")
+    save_agent(import_agent(good), tmp_path / "agent")
+    assert main(["doctor", str(tmp_path / "agent"), "--rows", "32", "--original", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
 
 
 def test_no_pickle_in_the_file_is_opened(sb3, tmp_path, canary):

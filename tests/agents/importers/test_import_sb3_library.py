@@ -248,6 +248,18 @@ def test_missing_statistics_are_a_caution(scaled_model, tmp_path, capsys):
     assert "--normalize" in load_agent(tmp_path / "agent").card["caution"]
 
 
+@pytest.mark.parametrize("name", list(FEW))
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_caution_is_given_where_the_file_tells(tmp_path, name, behind):
+    """An on-policy model keeps unscaled observations behind VecNormalize alone, a DQN always."""
+    made = library.common.env_util.make_vec_env("CartPole-v1", n_envs=2, seed=0)
+    made = vectors.VecNormalize(made) if behind else made
+    policy = "MlpLstmPolicy" if name == "RecurrentPPO" else "MlpPolicy"
+    trained(name, policy, made).save(tmp_path / "model.zip")
+    card = import_agent(tmp_path / "model.zip").card
+    assert ("caution" in card) is (behind and name != "DQN")
+
+
 def test_statistics_can_be_given(scaled_model, tmp_path, capsys):
     path, scaled = scaled_model
     scaled.save(tmp_path / "other.pkl")

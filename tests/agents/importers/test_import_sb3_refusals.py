@@ -9,7 +9,7 @@ from policyscope.core.errors import BadFile, PolicyscopeError
 TANH = "<class 'torch.nn.modules.activation.Tanh'>"
 VALUES_OWN = {"vf_features_extractor.cnn.0.weight": torch.zeros(32, 3, 8, 8)}
 COMBINED = {"features_extractor.extractors.x.weight": torch.ones(2)}
-JUNK = [None, 3, -1, [], {}, "x", "...", [[]], 10**15, [10**9, 10**9], "nan", "inf", True]
+JUNK = ["1e999", None, 3, -1, [], {}, "x", "...", [[]], 10**15, [10**9, 10**9], "nan", "inf", True]
 
 
 def other(sb3, seen=None, done=None, weights=None, kind=None, **more):
@@ -90,6 +90,8 @@ def test_what_has_no_import_is_refused_by_name(tmp_path, canary, sb3, make, said
         ({"data": b"[]"}, "no settings"),
         ({"data": b"\xff\xfe"}, "not JSON"),
         ({"data": b"{}"}, "unknown observations"),
+        ({"data": b"[" * 100_000}, "nested too deeply"),
+        ({"data": b'{"a":' * 100 + b"1" + b"}" * 100}, "nested too deeply"),
         ({"policy.pth": b""}, "refused: damaged"),
         ({"policy.pth": b"PK"}, "refused: damaged"),
     ],
@@ -101,6 +103,27 @@ def test_damaged_parts_are_one_clear_line(sb3, tmp_path, canary, files, said):
     with pytest.raises(BadFile, match=said) as caught:
         import_agent(path, "stable_baselines3")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1e300", "9" * 400])
+@pytest.mark.parametrize(
+    ("space", "entry", "continuous"),
+    [
+        ("observation_space", "_shape", False), ("action_space", "n", False),
+        ("action_space", "start", False), ("action_space", "_shape", True),
+        ("action_space", "low", True),
+    ],
+)  # fmt: skip
+def test_numbers_too_large_are_one_clear_line(
+    sb3, tmp_path, canary, space, entry, continuous, number
+):
+    values = sb3.settings(canary, sb3.SEEN, sb3.box((2,)) if continuous else sb3.DONE)
+    values[space][entry] = [number]
+    path = sb3.written(tmp_path, values, sb3.actor_critic(gaussian=continuous))
+    with pytest.raises(PolicyscopeError) as caught:
+        import_agent(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 700
 
 
 @pytest.mark.parametrize("entry", ["observation_space", "action_space", "policy_kwargs", "use_sde"])

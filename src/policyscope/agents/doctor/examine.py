@@ -19,7 +19,7 @@ from policyscope.agents.doctor.findings import (
 from policyscope.agents.doctor.flow import gradient_flow
 from policyscope.agents.doctor.hidden import HiddenCall, hidden_calls
 from policyscope.agents.doctor.observations import Observed, observe
-from policyscope.agents.doctor.origin import compare_origin
+from policyscope.agents.doctor.origin import compare_origin, source_of
 from policyscope.agents.doctor.originals import find_original
 from policyscope.agents.doctor.parity import parity
 from policyscope.core.sites import Site
@@ -147,12 +147,13 @@ def _flow(agent: Agent, observed: Observed) -> Finding:
 def _weights(agent: Agent, original: Path | None) -> Finding:
     """Tensors of the file that are not used, and weights that it lacks."""
     if original is None or original.suffix == ".py":
-        if "source" not in agent.card:
+        source = source_of(agent)
+        if not source:
             return Finding("weights", UNMEASURED, "the card names no file it was imported from")
-        told = [f"the import of {agent.card['source'].get('file')} recorded"]
+        told = [f"the import of {source['file']} recorded"]
         for word in ("unused", "missing"):
             names = agent.card.get(word)
-            listed = "no record" if names is None else _few(names)
+            listed = _few(names) if isinstance(names, list) else "no record"
             told.append(f"{word}: {listed}")
         return Finding("weights", NOTED, f"{told[0]} {'; '.join(told[1:])}")
 

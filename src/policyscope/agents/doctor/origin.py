@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,15 +54,23 @@ def compare_origin(agent: Agent, path: Path) -> Origin:
     theirs = file_tensors(path)
     mine = dict(agent.net.state_dict())
     given, wanted = _numbers(theirs), _numbers(mine)
-    known = agent.card.get("source", {}).get("sha256")
+    known = source_of(agent).get("sha256")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Origin(
-        None if known is None else digest == known,
+        digest == known if isinstance(known, str) else None,
         len(theirs),
         _left_over(given, wanted),
         _left_over(wanted, given),
         len(mine),
     )
+
+
+def source_of(agent: Agent) -> dict[str, Any]:
+    """The file that an agent's card names, as importers write it; empty where it names none."""
+    source = agent.card.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("file"), str):
+        return {}
+    return source
 
 
 def file_tensors(path: Path) -> dict[str, Tensor]:

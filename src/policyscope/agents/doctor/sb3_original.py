@@ -5,7 +5,6 @@ the plain text beside the pickles, and the weights are read as weights alone.
 """
 
 import ast
-import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.doctor.parity import Original, Widened
 from policyscope.agents.heads import Outputs
 from policyscope.agents.importers.files import check_archive, read_torch_in
-from policyscope.agents.importers.sb3_file import space_in
+from policyscope.agents.importers.sb3_file import settings_in, space_in
 from policyscope.agents.preprocess import Normalise
 from policyscope.core.errors import BadFile
 from policyscope.core.hooks import capture
@@ -73,8 +72,8 @@ def sb3_original(path: Path, agent: Agent) -> Original:
             seen, done, lambda _: 0.0, **_arguments(settings, path)
         )
         policy.load_state_dict(weights)
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        told = " ".join(str(error).split())[:200]
+    except Exception as error:  # on settings that it never wrote the library can raise anything
+        told = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadFile(path, f"{name} of the library cannot be built from it: {told}") from None
     policy = policy.double().set_training_mode(False) or policy
     _widen(policy)
@@ -95,10 +94,7 @@ def _settings(path: Path) -> dict[str, Any]:
     if not path.is_file() or not zipfile.is_zipfile(path) or "data" not in check_archive(path):
         raise BadFile(path, "is no model of Stable-Baselines3")
     with zipfile.ZipFile(path) as archive:
-        settings = json.loads(archive.read("data"))
-    if not isinstance(settings, dict):
-        raise BadFile(path, "its settings are no JSON object")
-    return settings
+        return settings_in(archive.read("data"), path)
 
 
 def _policy_class(settings: dict[str, Any], path: Path) -> tuple[str, str]:
@@ -149,7 +145,7 @@ def _arguments(settings: dict[str, Any], path: Path) -> dict[str, Any]:
 def _literal(value: Any) -> Any:
     try:
         return ast.literal_eval(value) if isinstance(value, str) else value
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
 
 

@@ -51,7 +51,8 @@ def import_checkpoint(
         env: the environment it is for, which the file does not name. Images may come with their
             channels first or last.
         normalize: statistics that ``VecNormalize.save`` wrote. Where the model was trained behind
-            one, a file of the usual name beside it (vecnormalize.pkl) is taken.
+            one, or is a DQN, whose file does not say, a file of the usual name beside it
+            (vecnormalize.pkl) is taken.
 
     Raises:
         BadFile: a file is damaged, holds an algorithm or a space that has no import, or would
@@ -99,9 +100,10 @@ def _statistics(
     card: dict[str, Any],
 ) -> nn.Module | None:
     """What normalises observations, noted on the card; a caution where it is missing."""
-    given = normalize or (beside(path) if was_normalised(settings) else None)
+    scaled = was_normalised(settings)
+    given = normalize or (None if scaled is False else beside(path))
     if given is None:
-        if was_normalised(settings):
+        if scaled:
             card["caution"] = UNSCALED
         return None
     if wanted.obs_dtype == "uint8":

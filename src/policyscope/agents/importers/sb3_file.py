@@ -7,7 +7,8 @@ and the weights are read as weights alone.
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from policyscope.envs.stepper import Space
 LINEAGE = "Stable-Baselines3"
 _COPIES = re.compile(r"q_net_target\..*|(?:pi|vf)_(features_extractor\..*)")
 _EXTRACTORS = ("FlattenExtractor", "NatureCNN")
-_MOST_ACTIONS = 100_000
+_MOST_ACTIONS, _LARGEST = 100_000, 2**63
+_MOST_NESTED, _TOO_DEEP = 50, "its settings are nested too deeply"
 _NUMBERS = ("float32", "float64")
 
 
@@ -40,15 +42,44 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]
         raise BadFile(path, f"has no {' and no '.join(sorted(missing))}: no model of {LINEAGE}")
     with zipfile.ZipFile(path) as archive:
         text, stored = archive.read("data"), archive.read("policy.pth")
+    settings = settings_in(text, path)
+    weights = weights_of(read_torch_in(stored, path))
+    if not weights:
+        raise BadFile(path, f"holds no settings or no weights: no model of {LINEAGE}")
+    kept = _without_copies(weights, path)
+    return settings, kept, [name for name in weights if name not in kept]
+
+
+def settings_in(text: bytes, path: Path) -> dict[str, Any]:
+    """Settings of a model.
+
+    Args:
+        text: the archive's ``data``.
+        path: for messages.
+
+    Raises:
+        BadFile: no JSON, no object, or nested so deeply that its text cannot be written.
+    """
     try:
         settings = json.loads(text)
     except ValueError as error:
         raise BadFile(path, f"its settings are not JSON: {first_line(error)}") from None
-    weights = weights_of(read_torch_in(stored, path))
-    if not isinstance(settings, dict) or not weights:
-        raise BadFile(path, f"holds no settings or no weights: no model of {LINEAGE}")
-    kept = _without_copies(weights, path)
-    return settings, kept, [name for name in weights if name not in kept]
+    except RecursionError:
+        raise BadFile(path, _TOO_DEEP) from None
+    if not isinstance(settings, dict):
+        raise BadFile(path, f"holds no settings: no model of {LINEAGE}")
+    level: list[Any] = [settings]
+    for _ in range(_MOST_NESTED):
+        level = [inner for values in level for inner in _inside(values)]
+    if level:
+        raise BadFile(path, _TOO_DEEP)
+    return settings
+
+
+def _inside(values: Any) -> Iterable[Any]:
+    if isinstance(values, dict):
+        return values.values()
+    return values if isinstance(values, list) else ()
 
 
 def _without_copies(weights: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
@@ -118,9 +149,12 @@ def space_in(settings: Mapping[str, Any], images: bool, path: Path) -> Space:
         valid = "images of uint8" if images else " or ".join(_NUMBERS)
         raise BadFile(path, f"is for observations of {dtype[:20]} {shape}; {valid} have an import")
     if _kind(done) == "Discrete":
-        count, first = (int(sum(_floats(done.get(k))[:1])) for k in ("n", "start"))
-        if not 0 < count <= _MOST_ACTIONS:
-            raise BadFile(path, f"is for {count:,} actions")
+        told = [_floats(done.get(key, 0)) for key in ("n", "start")]
+        if not all(told):
+            raise BadFile(path, "does not say how many actions there are, or the first of them")
+        count, first = (int(numbers[0]) for numbers in told)
+        if not 0 < count <= _MOST_ACTIONS or abs(first) >= _LARGEST:
+            raise BadFile(path, f"is for {count:.6g} actions from {first:.6g} on")
         return Space(shape, dtype, actions=tuple(str(first + i) for i in range(count)))
     low, high = (tuple(_floats(done.get(k))) for k in ("low", "high"))
     width = [int(n) for n in _floats(done.get("_shape"))]
@@ -135,7 +169,9 @@ def _kind(space: Any) -> str:
 
 
 def _floats(value: Any) -> list[float]:
-    """Finite numbers in the text of an array; none where it was shortened."""
+    """Numbers in the text of an array; none where it was shortened or one is not finite."""
     text = str(value)
-    found = re.findall(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?", text)
-    return [] if "..." in text or "inf" in text or "nan" in text else [float(n) for n in found]
+    if any(word in text for word in ("...", "inf", "nan")):
+        return []
+    found = [float(n) for n in re.findall(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?", text)]
+    return found if all(map(isfinite, found)) else []

@@ -41,9 +41,15 @@ def beside(model: Path) -> Path | None:
     return next((p for name in names if (p := model.with_name(name)).is_file()), None)
 
 
-def was_normalised(settings: Mapping[str, Any]) -> bool:
-    """Whether the settings of a model say that it was trained behind ``VecNormalize``."""
-    return settings.get("_last_original_obs") is not None
+def was_normalised(settings: Mapping[str, Any]) -> bool | None:
+    """Whether a model was trained behind ``VecNormalize``; None where its settings do not say.
+
+    The library keeps the observation before scaling. Off-policy algorithms, which have
+    ``learning_starts``, keep it without the wrapper too.
+    """
+    if settings.get("_last_original_obs") is None:
+        return False
+    return None if "learning_starts" in settings else True
 
 
 def read_statistics(path: Path, shape: tuple[int, ...]) -> nn.Module | None:

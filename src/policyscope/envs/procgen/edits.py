@@ -8,7 +8,8 @@ import numpy as np
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.procgen import codes
-from policyscope.envs.procgen.objects import GOAL, PLAYER, SCENERY, listed
+from policyscope.envs.procgen.motion import listed
+from policyscope.envs.procgen.objects import GOAL, PLAYER, SCENERY
 from policyscope.envs.procgen.state import State
 from policyscope.envs.scene import SceneEdit
 

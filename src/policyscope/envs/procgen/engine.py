@@ -8,6 +8,7 @@ import atexit
 import ctypes
 import os
 import weakref
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,16 @@ class Engine:
         self._buffer = self._env._ffi.new(f"char[{_STATE_BYTES}]")
         self._actions = {"action": np.zeros(slots, np.int32)}
 
+    @property
+    def library(self) -> Path:
+        """The compiled library that runs."""
+        return Path(self._env._lib_path)
+
+    @property
+    def address(self) -> int:
+        """Where the engine is in memory; 0 once it was closed."""
+        return 0 if self._env.closed else int(self._env._ffi.cast("uintptr_t", self._env._c_env))
+
     def act(self, actions: np.ndarray) -> None:
         """Step all games.
 
@@ -126,6 +137,23 @@ class Engine:
         """
         self._actions["action"][:] = actions
         self._env.act(self._actions)
+
+    def play(self, actions: Sequence[int]) -> bool:
+        """Step an engine of one game several times; stops early where a step ends the episode.
+
+        Returns:
+            Whether one did.
+
+        Cost: half of as many calls of ``act`` and ``observe`` where little is drawn.
+        """
+        given, first, act = self._env._ac["action"], self._env._first, self._env._c_lib.libenv_act
+        engine = self._env._c_env
+        for action in actions:
+            given[0] = action
+            act(engine)
+            if first[0]:
+                return True
+        return False
 
     def observe(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the games show after the last ``act`` or ``set_state``.

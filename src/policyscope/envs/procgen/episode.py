@@ -7,15 +7,14 @@ import numpy as np
 
 from policyscope.envs.entities import Entities
 from policyscope.envs.procgen import layout
-from policyscope.envs.procgen.objects import first_identities, scenery, table, table_after
+from policyscope.envs.procgen.motion import moving_in
+from policyscope.envs.procgen.objects import first_identities
 from policyscope.envs.procgen.spare import Spare
 from policyscope.envs.procgen.state import State, game_of, parse
+from policyscope.envs.procgen.tables import Still, still, tables
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
-
-KEYFRAME_STEPS = 72
-"""Keyframes and replays at the end then cost a random player about the same."""
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Episode:
         completed: the level was solved.
         outcome: why it ended, once that was asked for.
         last: the state that the last observation shows, once asked for after the end.
-        shown: identities, cells and table of when objects were last asked for anew.
+        still: what stays in its tables; None until the first, and after a scene edit.
     """
 
     start: Start
@@ -48,7 +47,7 @@ class Episode:
     completed: bool = False
     outcome: tuple[str, ...] = ()
     last: bytes | None = None
-    shown: tuple[tuple[int, ...], np.ndarray, Entities] | None = None
+    still: Still | None = None
 
     def keep(self, data: bytes, after: int) -> None:
         """Take the state after some number of actions as the keyframe."""
@@ -64,7 +63,7 @@ class Episode:
         """Why the episode ended.
 
         A reward tells that the coin or the cheese was reached, and then nothing else is looked
-        for; any other end is made again from the keyframe.
+        for; any other end is made again from the keyframe, almost without drawing.
         """
         if not self.outcome:
             game = game_of(self.keyframe)
@@ -73,17 +72,21 @@ class Episode:
             elif self.reward > 0:
                 self.outcome = ("coin",) if game == "coinrun" else ("cheese",)
             else:
-                self.outcome = spare.causes(self.last_state(spare), self.actions[-1])
+                self.outcome = spare.causes(self.keyframe, self.actions[self.kept_at :])
         return self.outcome
+
+    def scene(self, state: State) -> Still:
+        """What stays the same after a moment, found anew only where it does not."""
+        known = self.still
+        if known is None or not (
+            known.identities == self.identities and np.array_equal(known.grid, state.grid)
+        ):
+            known = self.still = still(state, self.identities)
+        return known
 
     def table_of(self, state: State) -> Entities:
         """The objects of a moment; what never moves is taken from the table before."""
-        known = self.shown
-        if known is None or known[0] != self.identities or not np.array_equal(known[1], state.grid):
-            shown = table(state, self.identities, scenery(state))
-            self.shown = (self.identities, state.grid, shown)
-            return shown
-        return table_after(known[2], state)
+        return tables([self.scene(state)], moving_in(state))[0]
 
     def _plain_outcome(self, timeout: int) -> tuple[str, ...]:
         if self.completed:

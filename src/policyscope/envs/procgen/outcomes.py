@@ -1,14 +1,15 @@
 """Why an episode ended, found from the step that the engine never shows.
 
-The engine begins the next level in the step that ends one. So the last step is made again from
-the state before it, where nothing can end the episode, and its result is judged by the engine's
-own rules.
+The engine begins the next level in the step that ends one. So the last steps are made again from
+a state before them, where nothing can end the episode, and what they come to is judged by the
+engine's own rules.
 """
 
 import numpy as np
 
 from policyscope.envs.procgen import codes
-from policyscope.envs.procgen.state import State
+from policyscope.envs.procgen.motion import listed
+from policyscope.envs.procgen.state import State, game_of, parse
 
 CAUSES = {
     "coinrun": ("coin", "saw", "enemy_left", "enemy_right", "lava", "fell", "timed_out"),
@@ -20,17 +21,47 @@ _NEVER = 2**30
 _OUT_OF_REACH = -100.0
 
 
+def may_end_badly(data: bytes) -> bool:
+    """Whether the world of a state has a saw, an enemy or lava; no game but CoinRun is looked at.
+
+    Nothing adds one to an episode, so without them it ends by its goal or the time limit.
+    """
+    if game_of(data) != "coinrun":
+        return False
+    state = parse(data)
+    return bool(_lava(state).any() or _harmful(state).any())
+
+
 def disarmed(state: State) -> State:
     """A copy in which nothing ends the episode and everything moves as before."""
     safe = state.copy()
-    harmful = np.isin(safe.entities["type"], (codes.SAW, codes.ENEMY))
     if state.game == "coinrun":
-        safe.entities["collision_margin"][harmful] = _OUT_OF_REACH
-        safe.grid[np.isin(safe.grid, (codes.COIN, codes.LAVA, codes.LAVA_TOP))] = codes.EMPTY
-    else:
-        safe.grid[safe.grid == codes.CHEESE] = codes.EMPTY
+        safe.entities["collision_margin"][_harmful(state)] = _OUT_OF_REACH
+        safe.grid[_lava(state)] = codes.EMPTY
+    safe.grid[state.grid == codes.GOAL[state.game]] = codes.EMPTY
     safe.progress["timeout"] = _NEVER
     return safe
+
+
+def unseen(state: State) -> State:
+    """A copy that goes on as before and is drawn faster: no background, hardly more than a point.
+
+    What is drawn is never asked for when things move, so only the view differs.
+    """
+    dark = state.copy()
+    dark.options["use_backgrounds"], dark.options["center_agent"] = 0, 1
+    dark.view["visibility"] = 0.01
+    return dark
+
+
+def armed(later: State, before: State) -> State:
+    """What ``disarmed(before)`` came to, with what can end the episode put back."""
+    values = {**vars(later), "grid": before.grid, "entities": later.entities.copy()}
+    values["progress"] = later.progress.copy()
+    values["progress"]["timeout"] = before.progress["timeout"]
+    margins = before.entities["collision_margin"][listed(before)]
+    values["entities"]["collision_margin"][listed(later)] = margins
+    return State(**values)
 
 
 def causes(before: State, after: State) -> tuple[str, ...]:
@@ -59,6 +90,15 @@ def causes(before: State, after: State) -> tuple[str, ...]:
     if not found and after.progress["cur_time"] >= before.progress["timeout"]:
         found.add("timed_out")
     return tuple(name for name in CAUSES[before.game] if name in found) or ("unknown",)
+
+
+def _harmful(state: State) -> np.ndarray:
+    types = state.entities["type"]
+    return np.asarray((types == codes.SAW) | (types == codes.ENEMY))
+
+
+def _lava(state: State) -> np.ndarray:
+    return (state.grid == codes.LAVA) | (state.grid == codes.LAVA_TOP)
 
 
 def _collisions(before: State, after: State, player: np.void) -> set[str]:

@@ -8,7 +8,7 @@ from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.procgen import layout
 from policyscope.envs.procgen.engine import FORCE_RESET, LARGE, Engine
 from policyscope.envs.procgen.options import engine_options
-from policyscope.envs.procgen.outcomes import causes, disarmed
+from policyscope.envs.procgen.outcomes import armed, causes, disarmed, unseen
 from policyscope.envs.procgen.state import (
     BadState,
     Generator,
@@ -58,7 +58,7 @@ class Spare:
         Cost: about half a millisecond.
         """
         self._engine.set_state(0, with_level(self._template, level))
-        self._act(FORCE_RESET)
+        self._engine.play([FORCE_RESET])
         return self._engine.get_state(0)
 
     def replay(self, data: bytes, actions: Sequence[int]) -> bytes:
@@ -68,23 +68,29 @@ class Spare:
             PolicyscopeError: one of them does.
         """
         self._engine.set_state(0, data)
-        for action in actions:
-            if self._act(action):
-                raise PolicyscopeError("a replay ended before the episode did")
+        if self._engine.play(actions):
+            raise PolicyscopeError("a replay ended before the episode did")
         return self._engine.get_state(0)
 
     def ends(self, data: bytes, action: int) -> tuple[bool, float, bool]:
         """Whether an action ends the episode, its reward, and whether the level was solved."""
         self._engine.set_state(0, data)
-        over = self._act(action)
+        over = self._engine.play([action])
         reward = float(self._engine.observe()[1][0])
         return over, reward, bool(self._engine.completed()[0])
 
-    def causes(self, data: bytes, action: int) -> tuple[str, ...]:
-        """Why an action ended the episode of CoinRun or Maze."""
+    def causes(self, data: bytes, actions: Sequence[int]) -> tuple[str, ...]:
+        """Why the last of some actions ended the episode of CoinRun or Maze.
+
+        Cost: about half a millisecond, and 10 microseconds an action.
+        """
         before = parse(data)
-        self._engine.set_state(0, serialize(disarmed(before)))
-        if self._act(action):
+        self._engine.set_state(0, serialize(unseen(disarmed(before))))
+        if len(actions) > 1:
+            if self._engine.play(actions[:-1]):
+                return ("unknown",)
+            before = armed(parse(self._engine.get_state(0)), before)
+        if self._engine.play(actions[-1:]):
             return ("unknown",)
         return causes(before, parse(self._engine.get_state(0)))
 
@@ -117,10 +123,6 @@ class Spare:
         self._engine.close()
         if self._large is not None:
             self._large.close()
-
-    def _act(self, action: int) -> bool:
-        self._engine.act(np.array([action], np.int32))
-        return bool(self._engine.observe()[2][0])
 
 
 def lightened(data: bytes) -> bytes:
