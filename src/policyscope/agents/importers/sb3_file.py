@@ -8,7 +8,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from policyscope.envs.stepper import Space
 LINEAGE = "Stable-Baselines3"
 _COPIES = re.compile(r"q_net_target\..*|(?:pi|vf)_(features_extractor\..*)")
 _EXTRACTORS = ("FlattenExtractor", "NatureCNN")
-_MOST_ACTIONS, _LARGEST = 100_000, 2**63
+_MOST_ACTIONS, _MOST_AXES, _LARGEST = 100_000, 64, 2**63
 _MOST_NESTED, _TOO_DEEP = 50, "its settings are nested too deeply"
 _NUMBERS = ("float32", "float64")
 
@@ -145,14 +145,16 @@ def space_in(settings: Mapping[str, Any], images: bool, path: Path) -> Space:
         raise BadFile(path, f"is for {kinds}; Box to Discrete or Box have an import")
     shape, dtype = tuple(int(n) for n in _floats(seen.get("_shape"))), str(seen.get("dtype"))
     fits = (dtype == "uint8" and len(shape) == 3) if images else dtype in _NUMBERS
-    if not shape or not fits:
+    sized = 0 < len(shape) <= _MOST_AXES and 0 < prod(shape) < _LARGEST
+    if not sized or not fits:
         valid = "images of uint8" if images else " or ".join(_NUMBERS)
-        raise BadFile(path, f"is for observations of {dtype[:20]} {shape}; {valid} have an import")
+        told = f"{dtype[:20]} {str(shape)[:80]}"
+        raise BadFile(path, f"is for observations of {told}; {valid} have an import")
     if _kind(done) == "Discrete":
-        told = [_floats(done.get(key, 0)) for key in ("n", "start")]
-        if not all(told):
+        counted = [_floats(done.get(key, 0)) for key in ("n", "start")]
+        if not all(counted):
             raise BadFile(path, "does not say how many actions there are, or the first of them")
-        count, first = (int(numbers[0]) for numbers in told)
+        count, first = (int(numbers[0]) for numbers in counted)
         if not 0 < count <= _MOST_ACTIONS or abs(first) >= _LARGEST:
             raise BadFile(path, f"is for {count:.6g} actions from {first:.6g} on")
         return Space(shape, dtype, actions=tuple(str(first + i) for i in range(count)))
