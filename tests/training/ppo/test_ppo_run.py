@@ -74,8 +74,6 @@ def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeyp
 def test_a_run_killed_after_a_checkpoint_and_before_a_due_state_goes_on(
     whole, tmp_path, monkeypatch, plan
 ):
-    whole, tmp_path, monkeypatch, plan
-):
     given = plan(tmp_path / "run", save_every=10**6)
     advance = ppo.advance
 
