@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
+import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 
@@ -62,8 +63,13 @@ async def _ask(app: FastAPI, path: str) -> tuple[int, bytes]:
         "server": ("127.0.0.1", 80), "headers": [(b"host", b"127.0.0.1")], "state": {},
     }  # fmt: skip
     status, parts = 500, []
+    asked = False
 
     async def receive() -> dict[str, Any]:
+        nonlocal asked
+        if asked:
+            await anyio.sleep_forever()  # nobody hangs up: a long answer listens for that
+        asked = True
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Any) -> None:
