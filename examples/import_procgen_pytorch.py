@@ -13,6 +13,8 @@ from policyscope.rollouts.evaluate import Plan, evaluate_all
 from policyscope.rollouts.summary import report
 
 EPISODES = 2
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 path, env = sys.argv[1:]
 
 agent = import_agent(path, env=EnvSpec(env))

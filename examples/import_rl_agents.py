@@ -14,6 +14,8 @@ from policyscope.rollouts.evaluate import Plan, evaluate_all
 from policyscope.rollouts.summary import report
 
 EPISODES = 4
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 path, config = sys.argv[1:]
 
 agent = import_agent(path, config=config)

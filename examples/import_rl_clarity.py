@@ -15,6 +15,8 @@ from policyscope.rollouts.summary import report
 
 EPISODES = 2
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 agent = import_agent(sys.argv[1])
 print(agent.card["lineage"], "for", agent.env, "unused:", agent.card["unused"])
 policies = (agent_policy(agent), baseline("random", agent))

@@ -164,6 +164,8 @@ def test_another_environment_is_written_and_runs(tmp_path, execute):
         (["mine", "--out", "made.txt"], "no file of Python"),
         (["mine", "--out", "there.py"], "exists already"),
         (["mine", "--env", "nowhere"], "unknown environment 'nowhere'"),
+        (["mine", "--env", "gym:Pendulum-v1"], "has continuous actions"),
+        (["mine", "--env", "gym:Nowhere-v0"], "Nowhere"),
         (["mine", "--out", "no/such/mine.py"], "no/such"),
     ],
 )

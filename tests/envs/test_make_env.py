@@ -64,3 +64,13 @@ def test_evaluation_keeps_to_its_own_seeds():
     for first, count in ((-1, 5), (9_999, 2), (10_000, 1)):
         with pytest.raises(PolicyscopeError, match="evaluation seeds are 0..9999"):
             require_evaluation_seeds(first, count)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("mode=nope", "unknown procgen mode"), ("mode=memory", "mode of procgen/coinrun"),
+     ("colour=red", "option of a procgen environment")],
+)  # fmt: skip
+def test_settings_that_a_game_does_not_have_are_refused_when_they_are_read(setting, message):
+    with pytest.raises(UnknownName, match=message):
+        parse_env("procgen/coinrun", [setting])

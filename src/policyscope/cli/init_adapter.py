@@ -23,7 +23,7 @@ lines that save an agent. Put your own module in the network's place.
 
 examples:
   policyscope init-adapter my_net
-  policyscope init-adapter my_net --env gym:LunarLander-v3 --out agents/my_net.py
+  policyscope init-adapter my_net --env gym:Acrobot-v1 --out agents/my_net.py
   python my_net.py runs/my_net
   {VARIABLE}=my_net.py policyscope doctor runs/my_net
 """
@@ -128,3 +128,10 @@ def _check(args: Args, out: Path) -> None:
     if not args.env.startswith("gym:") and args.env not in names("environment"):
         valid = ", ".join(["gym:ID", *names("environment")[:3]])
         raise PolicyscopeError(f"unknown environment '{args.env}'. Valid: {valid}, ...")
+    from policyscope.envs.make import make_lane, parse_env
+
+    lane = make_lane(parse_env(args.env))
+    discrete = bool(lane.space.actions)
+    lane.close()
+    if not discrete:
+        raise PolicyscopeError(f"{args.env} has continuous actions; the file is for discrete ones")

@@ -8,6 +8,8 @@ from typing import Any
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.registry import find, names
+from policyscope.envs.procgen.options import require_mode
+from policyscope.envs.procgen.options import settings as procgen_settings
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Lane, Stepper
 from policyscope.envs.steppers import LocalStepper
@@ -91,7 +93,7 @@ def parse_env(text: str, settings: Sequence[str] = ()) -> EnvSpec:
 
     Raises:
         UnknownName: no such environment.
-        PolicyscopeError: a setting without ``=``.
+        PolicyscopeError: a setting without ``=``, or one that a Procgen game does not have.
 
     Example:
         >>> parse_env("highway/intersection", ["duration=20", "destination=o3"]).options
@@ -108,6 +110,9 @@ def parse_env(text: str, settings: Sequence[str] = ()) -> EnvSpec:
             options[key] = json.loads(value)
         except json.JSONDecodeError:
             options[key] = value
+    if text.startswith("procgen/"):
+        chosen = procgen_settings(options)
+        require_mode(text.removeprefix("procgen/"), chosen["mode"])
     return versioned(EnvSpec(text, options))
 
 
