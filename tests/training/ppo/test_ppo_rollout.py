@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from policyscope.agents.preprocess import Pixels
 from policyscope.envs.make import make, parse_env
 from policyscope.training.ppo.actor import Actor
 from policyscope.training.ppo.config import PRESETS
 from policyscope.training.ppo.learner import Learner, Moment
 from policyscope.training.ppo.network import fresh_agent
-from policyscope.training.ppo.precision import Compute, computed
+from policyscope.training.ppo.precision import Compute, PixelsInPlace, computed
 from policyscope.training.settings import configure
 
 NETWORKS = [
@@ -142,3 +143,13 @@ def test_another_precision_and_layout_is_the_same_network(name):
         assert all(v.dtype == torch.float32 for v in got.values())
         worst = max((got[k] - want[k]).abs().max().item() for k in want)
         assert worst <= bound * want["value"].abs().max().item()
+
+
+def test_pixels_that_stay_where_they_lie_are_the_same_numbers():
+    obs = torch.randint(256, (5, 64, 64, 3), dtype=torch.uint8)
+    kept = obs.clone()
+    want, got = Pixels()(obs), PixelsInPlace(Pixels())(obs)
+    assert torch.equal(want, got)
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(obs, kept)
+    assert not torch.equal(want, PixelsInPlace(Pixels(divisor=256.0))(obs))

@@ -3,7 +3,7 @@
 Reference: Schmitt et al. 2018, "Kickstarting Deep Reinforcement Learning", section 3.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.stepper import Space
 from policyscope.training.ppo.config import PPOConfig
-from policyscope.training.ppo.precision import Compute
+from policyscope.training.ppo.precision import computed
 
 REWARD_UNITS = ("rl_clarity",)
 """Lineages whose values are in units of the reward; others were trained on normalised rewards."""
@@ -92,6 +92,7 @@ def load_teacher(name: str | Path, space: Space, config: PPOConfig) -> Teacher:
         "weights": fingerprint(agent)[:16],
         **{k: v for k, v in agent.card.items() if k in named},
     }
-    agent = replace(agent, net=Compute(agent.net.requires_grad_(False), config))
+    agent.net.requires_grad_(False)
+    agent = computed(agent, config)
     valued = agent.card.get("algorithm") == "ppo" or agent.card.get("lineage") in REWARD_UNITS
     return Teacher(agent, config.teacher_weight, config.teacher_steps, known, valued)
