@@ -17,7 +17,7 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.heads import ACTING, HEADS
 from policyscope.agents.preprocess import build_preprocess, preprocess_to_json
-from policyscope.core.errors import BadFile, UnknownName
+from policyscope.core.errors import BadFile, NoSuchFolder, UnknownName
 from policyscope.core.files import read_json, write_json
 from policyscope.core.plugins import import_named_plugins
 from policyscope.envs.spec import EnvSpec
@@ -91,7 +91,9 @@ def find_agent(name: str | Path) -> Path:
     """Folder of an agent given by a path or by the name of a shipped one.
 
     Raises:
+        NoSuchFolder: what is written as a path leads nowhere.
         UnknownName: neither a folder with an ``agent.json`` nor a shipped agent.
+        BadFile: a folder without an agent.
     """
     folder = Path(name)
     if folder.name == "agent.json":
@@ -105,6 +107,8 @@ def find_agent(name: str | Path) -> Path:
         return shipped[str(name)]
     if folder.exists():
         raise BadFile(folder, "holds no agent.json", "give an agent's folder")
+    if "/" in str(name) or str(name).startswith("."):
+        raise NoSuchFolder("agent", str(name), shipped)
     raise UnknownName("agent", str(name), shipped)
 
 

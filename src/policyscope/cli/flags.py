@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import tyro
@@ -13,7 +14,13 @@ Flags = TypeVar("Flags")
 _FRAME = "╭╮╰╯│─ \n"
 
 
-def parse(kind: type[Flags], argv: Sequence[str], verb: str, about: str) -> Flags:
+def parse(
+    kind: type[Flags],
+    argv: Sequence[str],
+    verb: str,
+    about: str,
+    below: Callable[[], str] | None = None,
+) -> Flags:
     """Read the flags of a verb.
 
     Args:
@@ -21,6 +28,7 @@ def parse(kind: type[Flags], argv: Sequence[str], verb: str, about: str) -> Flag
         argv: arguments behind the verb.
         verb: what the verb is called, e.g. ``record``.
         about: text above the flags in ``--help``, with examples.
+        below: gives the text below them.
 
     Raises:
         PolicyscopeError: a flag that does not exist, is missing or has a wrong value.
@@ -33,6 +41,7 @@ def parse(kind: type[Flags], argv: Sequence[str], verb: str, about: str) -> Flag
             return tyro.cli(kind, args=list(argv), prog=prog, description=about)
     except SystemExit as end:
         if not end.code:
+            sys.stdout.write(f"\n{below()}\n" if below else "")
             raise
     raise PolicyscopeError(f"{_first_sentence(complaint.getvalue())}; see: {prog} --help") from None
 

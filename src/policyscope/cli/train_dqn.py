@@ -35,7 +35,7 @@ class Args:
     preset: Literal["paper", "fast"] = "fast"
     """Hyperparameters to start from."""
     set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Hyperparameter to change, name=value; may be repeated."""
+    """Hyperparameter to change, name=value; may be repeated. Their names stand below."""
     steps: int = 100_000
     """Environment steps."""
     seed: int = 0
@@ -54,10 +54,10 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope train dqn``."""
-    args = parse(Args, argv, "train dqn", EXAMPLES)
     from policyscope.training.dqn.config import PRESETS
-    from policyscope.training.settings import configure
+    from policyscope.training.settings import configure, settings_help
 
+    args = parse(Args, argv, "train dqn", EXAMPLES, lambda: settings_help(PRESETS))
     require_least(
         {"steps": (args.steps, 1), "seed": (args.seed, 0), "workers": (args.workers or 0, 0),
          "checkpoints": (args.checkpoints, 0), "save-every": (args.save_every, 1)}

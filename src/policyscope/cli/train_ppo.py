@@ -44,9 +44,13 @@ class Args:
     preset: Literal["procgen", "procgen-recurrent", "classic"] = "procgen"
     """Hyperparameters to start from."""
     set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Hyperparameter to change, name=value; may be repeated."""
+    """Hyperparameter to change, name=value; may be repeated. Their names stand below."""
     teacher: str | None = None
     """Agent to imitate at first, until --set teacher_steps=N."""
+    start: str | None = None
+    """Agent to go on from: its weights are the first ones, not fresh ones."""
+    start_weights: str | None = None
+    """Other weights of --start, e.g. checkpoints/step_0050000."""
     steps: int = 1_000_000
     """Environment steps."""
     seed: int = 0
@@ -69,10 +73,10 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope train ppo``."""
-    args = parse(Args, argv, "train ppo", EXAMPLES)
     from policyscope.training.ppo.config import PRESETS
-    from policyscope.training.settings import configure
+    from policyscope.training.settings import configure, settings_help
 
+    args = parse(Args, argv, "train ppo", EXAMPLES, lambda: settings_help(PRESETS))
     threads = (os.cpu_count() or 1) if args.threads is None else args.threads
     require_least(
         {"steps": (args.steps, 1), "seed": (args.seed, 0), "threads": (threads, 1),
@@ -94,6 +98,8 @@ def main(argv: Sequence[str]) -> int:
         out=args.out,
         levels=_levels(args.levels),
         teacher=args.teacher,
+        start=args.start,
+        start_weights=args.start_weights,
         checkpoints=args.checkpoints,
         save_every=args.save_every,
         watching=Watching(args.watch_every, args.watch_episodes),

@@ -25,6 +25,17 @@ class UnknownName(PolicyscopeError):
         self.kind, self.name, self.valid = kind, name, options
 
 
+class NoSuchFolder(UnknownName):
+    """A folder that is not there, where the name of something that comes along would have done."""
+
+    def __init__(self, kind: str, folder: str, valid: Iterable[str]):
+        super().__init__(kind, folder, valid)
+        named = ", ".join(self.valid)
+        self.args = (
+            f"{folder}: there is no such folder (give the folder of an {kind}, or {named})",
+        )
+
+
 class MissingPart(PolicyscopeError):
     """An optional package that a feature needs and that is not installed."""
 

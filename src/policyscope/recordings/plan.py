@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) 
     Args:
         folder: of the recording.
         plan: what is to be recorded.
-        agent: copied into the folder.
+        agent: copied into the folder; the copy's own environment is the recording's.
         provenance: where the recording comes from.
 
     Raises:
@@ -173,7 +173,7 @@ def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) 
     if check_folder(folder, plan):
         return
     folder.mkdir(parents=True, exist_ok=True)
-    save_agent(agent, folder / "agent")
+    save_agent(replace(agent, env=plan.env), folder / "agent")
     write_json(folder / "recording.json", {**plan.to_json(), "provenance": provenance})
 
 

@@ -1,5 +1,6 @@
 """The folder of a training run: claimed once, resumed by the same plan, a loadable agent."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,33 @@ def claim(out: Path, values: dict[str, Any], resume: bool) -> None:
         return
     if not resume:
         raise BadFile(out, "holds a run already", "give --resume or another --out")
-    before = read_json(path)
-    differing = [name for name in values if before.get(name) != values[name]]
-    if differing:
-        cause = f"was started with another {', '.join(differing)}"
-        raise BadFile(out, cause, "resume with what its run.json says")
+    if differing := _differing(read_json(path), values):
+        cause = f"was started otherwise: {'; '.join(differing)}"
+        raise BadFile(out, cause, "give what it was started with, or another --out")
+
+
+def _differing(run: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """What a run has and what was asked for, where the two differ."""
+    before, now = _leaves(run), _leaves(asked)
+    names = [name for name in {**now, **before} if name.partition(".")[0] in asked]
+    return [
+        f"{name} is {_told(before, name)} there, {_told(now, name)} was asked for"
+        for name in names
+        if before.get(name) != now.get(name)
+    ]
+
+
+def _told(values: dict[str, Any], name: str) -> str:
+    return "none" if values.get(name) is None else json.dumps(values[name])
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """JSON values by their path, e.g. ``config.lr``."""
+    out: dict[str, Any] = {}
+    for name, value in json.loads(json.dumps(values)).items():
+        path = prefix + name
+        out |= _leaves(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return out
 
 
 def begun(out: Path) -> State | None:

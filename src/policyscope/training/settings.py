@@ -1,6 +1,9 @@
 """Hyperparameters as users give them: a preset, and single settings over it; imports no torch."""
 
+import inspect
 import json
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from math import isfinite
@@ -93,3 +96,43 @@ def describe(presets: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     }
     nearest = min(changed, key=lambda name: len(changed[name]))
     return ", ".join([nearest, *(f"{k}={v}" for k, v in changed[nearest].items())])
+
+
+def settings_help(presets: Mapping[str, Any], width: int = 80) -> str:
+    """What ``--set`` takes: each setting, what it means and its value in the presets.
+
+    Args:
+        presets: configurations by name, of one class; the text is that of its docstring.
+        width: characters of a line.
+
+    Example:
+        >>> from policyscope.training.dqn.config import PRESETS
+        >>> print(settings_help(PRESETS).splitlines()[1])
+          gamma                  discount per step (paper 0.95, fast 0.97)
+    """
+    kind = type(next(iter(presets.values())))
+    meanings, names = _meanings(kind), [f.name for f in fields(kind)]
+    indent = max(map(len, names)) + 4
+    lines = ["settings of --set name=value, with their values in the presets:"]
+    for name in names:
+        told = {preset: _plain(getattr(config, name)) for preset, config in presets.items()}
+        same = len(set(told.values())) == 1
+        values = next(iter(told.values())) if same else ", ".join(map(" ".join, told.items()))
+        text = f"{meanings.get(name, '')} ({values})".strip()
+        first = f"  {name}".ljust(indent)
+        lines += textwrap.wrap(
+            text, width, initial_indent=first, subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+        )  # fmt: skip
+    return "\n".join(lines)
+
+
+def _meanings(kind: type) -> dict[str, str]:
+    """What the docstring of a configuration says of each of its fields."""
+    _, _, arguments = (inspect.getdoc(kind) or "").partition("Args:\n")
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", arguments, re.MULTILINE)
+    return {name: " ".join(text.split()).rstrip(".") for name, text in found}
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -76,12 +76,13 @@ class Actor:
         )
 
     @torch.no_grad()
-    def collect(self, agent: Agent, horizon: int) -> Rollout:
+    def collect(self, agent: Agent, horizon: int, bootstraps: bool = True) -> Rollout:
         """Act for some steps in every lane.
 
         Args:
             agent: who acts; its actions are drawn from its policy.
             horizon: T.
+            bootstraps: a step limit's cut has the value of what was seen last beyond it; else 0.
         """
         lanes = self.stepper.lanes
         if agent.recurrent and self.memory is None:
@@ -103,7 +104,7 @@ class Actor:
             over[t] = step.terminated | step.truncated
             reward[t] = step.reward
             cut = step.truncated & ~step.terminated
-            if cut.any():
+            if bootstraps and cut.any():
                 seen = torch.from_numpy(step.obs).to(agent.device)
                 beyond = agent.forward(seen, self.memory)[0]["value"].cpu().numpy()
                 next_value[t, cut] = beyond[cut]

@@ -1,6 +1,6 @@
 """Hyperparameters of PPO and its presets; imports no torch."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
@@ -27,6 +27,8 @@ class PPOConfig:
         microbatch: rows of one forward and backward pass; gradients are added up to a minibatch.
         gamma: discount per step.
         lam: decay of the generalised advantage estimate.
+        truncation_bootstraps: an episode that a step limit cuts goes on in the critic's mind;
+            otherwise it ends there, and waiting for the limit is worth nothing.
         lr: learning rate of Adam at the start.
         lr_final: learning rate at the last step; linear between.
         clip: bound on the change of the action's probability, as a ratio.
@@ -54,6 +56,7 @@ class PPOConfig:
     microbatch: int = 256
     gamma: float = 0.999
     lam: float = 0.95
+    truncation_bootstraps: bool = True
     lr: float = 5e-4
     lr_final: float = 0.0
     clip: float = 0.2
@@ -99,9 +102,11 @@ class PPOConfig:
         return {**asdict(self), "widths": list(self.widths)}
 
 
+PROCGEN = PPOConfig(truncation_bootstraps=False)
+
 PRESETS = {
-    "procgen": PPOConfig(),
-    "procgen-recurrent": PPOConfig(network="impala_gru", embedding=64, memory=64),
+    "procgen": PROCGEN,
+    "procgen-recurrent": replace(PROCGEN, network="impala_gru", embedding=64, memory=64),
     "classic": PPOConfig(
         network="actor_critic",
         lanes=8,

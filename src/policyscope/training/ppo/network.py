@@ -1,12 +1,16 @@
 """The network that PPO trains on an environment."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
+from policyscope.agents.fit import fingerprint
 from policyscope.agents.preprocess import Flat, Pixels
+from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.registry import find
 from policyscope.envs.spec import EnvSpec
@@ -75,3 +79,32 @@ def fresh_agent(
     )
     agent.initial = {k: v.detach().clone() for k, v in net.state_dict().items()}
     return agent
+
+
+def started(fresh: Agent, name: str | Path, weights: str | None = None) -> Agent:
+    """An agent that goes on from the weights of another, whose card it carries as ``start``.
+
+    Args:
+        fresh: the agent as the configuration asks for it.
+        name: folder or name of the agent to go on from.
+        weights: other weights of that folder, e.g. ``checkpoints/step_0050000``.
+
+    Returns:
+        The agent; its initial weights are those of the other where they are known, so that they
+        are untrained ones still.
+
+    Raises:
+        PolicyscopeError: the other is not made alike.
+    """
+    other = load_agent(name, weights)
+    for part in ("network", "head", "preprocess"):
+        ours, theirs = (str(getattr(a, part)) for a in (fresh, other))
+        if ours != theirs:
+            raise PolicyscopeError(
+                f"'{name}' has another {part} than this training: {theirs} against {ours}"
+            )
+    fresh.net.load_state_dict(other.net.state_dict())
+    first = other.initial or {k: v.detach().clone() for k, v in other.net.state_dict().items()}
+    kept = {k: v for k, v in other.card.items() if k != "evaluation"}
+    told = {"weights": fingerprint(other)[:16], "file": weights or "weights", "card": kept}
+    return replace(fresh, initial=first, card={"start": told})

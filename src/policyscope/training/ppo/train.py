@@ -28,7 +28,7 @@ from policyscope.training.ppo.actor import Actor
 from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.ppo.kickstart import Teacher, load_teacher
 from policyscope.training.ppo.learner import Learner, Moment
-from policyscope.training.ppo.network import fresh_agent
+from policyscope.training.ppo.network import fresh_agent, started
 from policyscope.training.run import begun, claim, crossed, keep_checkpoint, require_lengths
 from policyscope.training.starts import MOST_WATCHED, Starts, make_starts
 from policyscope.training.watched import Watching, watch
@@ -46,6 +46,8 @@ class Plan:
         out: folder of the run; itself a loadable agent.
         levels: first training level and the one after the last; None for the default.
         teacher: folder or name of an agent to imitate at first; None for nobody.
+        start: folder or name of an agent whose weights to begin with; None for fresh ones.
+        start_weights: other weights of that folder.
         checkpoints: evenly spaced weights to keep.
         save_every: environment steps between saved states; a kill costs at most these and an
             iteration.
@@ -62,6 +64,8 @@ class Plan:
     out: Path
     levels: tuple[int, int] | None = None
     teacher: str | None = None
+    start: str | None = None
+    start_weights: str | None = None
     checkpoints: int = 0
     save_every: int = 100_000
     watching: Watching = Watching()
@@ -94,10 +98,12 @@ def train(plan: Plan, resume: bool = False) -> Agent:
     stepper = make(plan.env, plan.config.lanes)
     try:
         agent = fresh_agent(stepper.space, plan.env, plan.config, plan.seed, plan.device)
+        if plan.start is not None:
+            agent = started(agent, plan.start, plan.start_weights)
         teacher = None
         if plan.teacher is not None:
             teacher = load_teacher(plan.teacher, stepper.space, plan.config)
-        claim(plan.out, _values(plan, starts, teacher), resume)
+        claim(plan.out, _values(plan, starts, teacher, agent), resume)
         with only_trainer(plan.out), _threads(plan.threads):
             state = begun(plan.out) if resume else None
             actor = Actor.begin(stepper, starts, plan.config.gamma)
@@ -109,7 +115,7 @@ def train(plan: Plan, resume: bool = False) -> Agent:
 def _run(
     plan: Plan, agent: Agent, actor: Actor, teacher: Teacher | None, state: State | None
 ) -> Agent:
-    agent.card = _card(plan, teacher)
+    agent.card |= _card(plan, teacher)
     learner = Learner(agent, plan.config, plan.seed, teacher)
     if state:
         learner.restore(state[0], state[1]["updates"])
@@ -138,7 +144,8 @@ def _run(
 def advance(plan: Plan, learner: Learner, actor: Actor, log: CurveLog) -> None:
     """One iteration: every lane acts for the horizon, and the network learns from it."""
     moment = Moment(actor.step, min(actor.step / plan.steps, 1.0), actor.scale.value)
-    rollout = actor.collect(learner.agent, plan.config.horizon)
+    config = plan.config
+    rollout = actor.collect(learner.agent, config.horizon, config.truncation_bootstraps)
     for row in actor.finished:
         log.write(actor.step, row)
     actor.finished.clear()
@@ -163,8 +170,9 @@ def _save(plan: Plan, learner: Learner, actor: Actor) -> None:
     save_weights(plan.out / "weights.safetensors", learner.net.state_dict())
 
 
-def _values(plan: Plan, starts: Starts, teacher: Teacher | None) -> dict[str, Any]:
+def _values(plan: Plan, starts: Starts, teacher: Teacher | None, agent: Agent) -> dict[str, Any]:
     """What decides the weights."""
+    start = {"start": agent.card["start"]["weights"]} if plan.start is not None else {}
     return {
         "algorithm": "ppo",
         "env": plan.env.to_json(),
@@ -173,6 +181,7 @@ def _values(plan: Plan, starts: Starts, teacher: Teacher | None) -> dict[str, An
         "seed": plan.seed,
         "levels": list(starts.levels) if starts.levels else None,
         "teacher": teacher.known if teacher else None,
+        **start,
         "checkpoints": plan.checkpoints,
         "threads": plan.threads,
         "device": plan.device,
