@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -87,12 +87,30 @@ def from_flat_row(values: np.ndarray, form: Any) -> Any:
         values: as ``flat_row`` gives it.
         form: memory of N rows, whose form and shapes are taken.
     """
-    rest = torch.from_numpy(np.array(values)).flatten()
+    one = from_flat_rows(np.array(values)[None], form)
+    return tree_map(lambda row, leaf: row.expand_as(leaf).clone(), one, form)
+
+
+def flat_rows(state: Any) -> Float[Tensor, "N F"]:
+    """Memory of N rows as one tensor, the numbers of its tensors one after the other."""
+    leaves: list[Tensor] = []
+    tree_map(lambda leaf: leaves.append(leaf.reshape(len(leaf), -1)), state)
+    return torch.cat(leaves, 1)
+
+
+def from_flat_rows(values: np.ndarray, form: Any) -> Any:
+    """Memory of N rows from an array of N rows, each as ``flat_row`` gives it.
+
+    Args:
+        values: (N, ...) flat rows.
+        form: memory of any number of rows, whose form and shapes are taken.
+    """
+    rest = torch.from_numpy(np.ascontiguousarray(values)).flatten(1)
 
     def take(leaf: Tensor) -> Tensor:
         nonlocal rest
         size = leaf[0].numel()
-        own, rest = rest[:size], rest[size:]
-        return own.to(leaf).view(leaf.shape[1:]).expand_as(leaf).clone()
+        own, rest = rest[:, :size], rest[:, size:]
+        return own.to(leaf).reshape(-1, *leaf.shape[1:])
 
     return tree_map(take, form)

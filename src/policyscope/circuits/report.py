@@ -52,6 +52,52 @@ def report(result: Result) -> dict[str, Any]:
     }
 
 
+def memory_report(result: Result) -> dict[str, Any]:
+    """What a memory result says, as JSON values; unknown numbers are None.
+
+    Args:
+        result: of the method ``memory``.
+
+    Returns:
+        ``n`` (episodes, decisions after the first of an episode), ``reset``, what changes where
+        memory is reset at every step, ``velocity``, R squared by what is read and direction,
+        ``frame``, the site beside the memory, ``checks``, ``notes`` and ``parameters``.
+    """
+    data = result.data
+    reset = {
+        str(name): {**_estimate(line, "estimate", "low", "high"), "unit": line["unit"].item(),
+                    "title": line["title"].item()}
+        for name in data["measure"].values
+        for line in [data.sel(measure=name)]
+    }  # fmt: skip
+    velocity = {}
+    if "read" in data:
+        velocity = {
+            str(source): {
+                str(way): _estimate(data.sel(source=source, direction=way),
+                                    "read", "read_low", "read_high")
+                for way in data["direction"].values
+            }
+            for source in data["source"].values
+        }  # fmt: skip
+    return {
+        "method": result.method,
+        "n": {"episodes": data.attrs["episodes"], "decisions": data.attrs["decisions"]},
+        "reset": reset,
+        "velocity": velocity,
+        "frame": data.attrs["frame"],
+        "checks": [check.to_json() for check in result.checks],
+        "passed": result.passed,
+        "notes": [note for note in data.attrs["notes"].split("\n") if note],
+        "parameters": result.parameters,
+    }
+
+
+def _estimate(line: xr.Dataset, *names: str) -> dict[str, float | None]:
+    kinds = ("estimate", "low", "high")
+    return {k: _number(line[name].item()) for k, name in zip(kinds, names, strict=True)}
+
+
 def traces_report(result: Result) -> dict[str, Any]:
     """What traces say, as JSON values.
 

@@ -10,19 +10,20 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from policyscope.circuits.config import AttentionConfig
+from policyscope.circuits.config import AttentionConfig, MemoryConfig
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import write_text
 from policyscope.core.progress import tell_progress
 from policyscope.core.registry import entry
 
-EXAMPLES = """Explain a recording: what each attention head looks at, or the traces of its neurons.
+EXAMPLES = """Explain a recording: attention heads, what memory does, or the traces of neurons.
 
 examples:
   policyscope explain runs/rec --method attention
   policyscope explain runs/rec --out runs/attention --theme dark
   policyscope explain runs/rec --attention.horizon 5 --json - > attention.json
+  policyscope explain runs/rec --method memory
   policyscope explain runs/rec --method traces --site output_layer.relus.1 --episode 3
 """
 
@@ -34,7 +35,7 @@ class Args:
     recording: Annotated[str, tyro.conf.Positional]
     """Folder of the recording."""
     method: str = "attention"
-    """How to explain it: attention or traces; an unknown name lists those there are."""
+    """How to explain it: attention, memory or traces; an unknown name lists those there are."""
     site: str | None = None
     """Site to trace, with --method traces; an unknown name lists those there are."""
     episode: int | None = None
@@ -47,6 +48,10 @@ class Args:
     """Look of the figure."""
     attention: AttentionConfig = field(default_factory=AttentionConfig)
     """Options of the method attention."""
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    """Options of the method memory."""
+    card: str | None = None
+    """Agent into whose card to write what was found, with --method memory."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -86,8 +91,13 @@ def _check_flags(args: Args) -> None:
         for flag in ("site", "episode"):
             if getattr(args, flag) is not None:
                 raise PolicyscopeError(f"--{flag} belongs to --method traces; leave it out")
-    elif args.attention != AttentionConfig():
-        raise PolicyscopeError("--attention.* flags belong to --method attention; leave them out")
+    for method, options in (("attention", AttentionConfig()), ("memory", MemoryConfig())):
+        if args.method != method and getattr(args, method) != options:
+            raise PolicyscopeError(
+                f"--{method}.* flags belong to --method {method}; leave them out"
+            )
+    if args.card and args.method != "memory":
+        raise PolicyscopeError("--card belongs to --method memory; leave it out")
 
 
 _Explained = tuple[dict[str, Any], Callable[[dict[str, Any]], None]]
@@ -130,7 +140,39 @@ def _traces(args: Args, out: Path, command: str) -> _Explained:
     return traces_report(result), traces_text
 
 
+def _memory(args: Args, out: Path, command: str) -> _Explained:
+    tell_progress(0, 2, "computing")
+    from policyscope.circuits.memory import memory_use
+    from policyscope.circuits.report import memory_report
+    from policyscope.cli.explain_tables import memory_text
+    from policyscope.figures.memory_page import write_memory_page
+    from policyscope.recordings.read import open_recording
+
+    recording = open_recording(args.recording)
+    if args.card:
+        _require_same_weights(args.card, recording)
+    result = memory_use(recording, args.memory, command)
+    result.save(out, overwrite=True)
+    tell_progress(1, 2, "drawing the figure")
+    write_memory_page(result, out / "figure.html", args.theme)
+    values = memory_report(result)
+    if args.card:
+        from policyscope.agents.store import add_to_card
+
+        add_to_card(args.card, "memory", values)
+    return values, memory_text
+
+
+def _require_same_weights(card: str, recording: Any) -> None:
+    from policyscope.agents.fit import fingerprint
+    from policyscope.agents.store import load_agent
+
+    if fingerprint(load_agent(card)) != recording.plan.weights:
+        raise PolicyscopeError(f"'{card}' has other weights than those that were recorded")
+
+
 _METHODS: dict[str, Callable[[Args, Path, str], _Explained]] = {
     "attention": _attention,
+    "memory": _memory,
     "traces": _traces,
 }

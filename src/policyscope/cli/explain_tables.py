@@ -111,6 +111,51 @@ def _plain(console: Console, measures: Mapping[str, Any]) -> None:
         console.print(table, "")
 
 
+def memory_text(values: Mapping[str, Any]) -> None:
+    """Say what the memory does.
+
+    Args:
+        values: what ``circuits.report.memory_report`` gives, with ``result`` and ``figure``.
+    """
+    console = Console(highlight=False)
+    n, level = values["n"], values["parameters"]["level"]
+    console.print(
+        f"[bold]What the memory does[/]: {n['episodes']} episodes, {n['decisions']} decisions "
+        "after the first of an episode"
+    )
+    console.print(f"Estimate [{level:.0%} bootstrap interval over episodes].\n", markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for title in ("memory kept against reset at every step", "", "unit"):
+        table.add_column(title)
+    for line in values["reset"].values():
+        if line["estimate"] is not None:
+            table.add_row(line["title"], escape(_with_interval(line)), line["unit"])
+    console.print(table)
+    if values["velocity"]:
+        frame = {"memory": "memory", "frame": f"frame ({values['frame']})",
+                 "difference": "difference"}  # fmt: skip
+        ways = list(values["velocity"]["memory"])
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for title in ("velocity read from, R squared", *ways):
+            table.add_column(title)
+        for source, read in values["velocity"].items():
+            table.add_row(escape(frame[source]), *(escape(_with_interval(read[w])) for w in ways))
+        console.print()
+        console.print(table)
+    for note in values["notes"]:
+        console.print(f"note: {note}", markup=False)
+    _checks(console, values["checks"])
+    console.print(
+        f"result: {values['result']}\nfigure: {values['figure']}", markup=False, soft_wrap=True
+    )
+
+
+def _with_interval(line: Mapping[str, float | None]) -> str:
+    ends = [line[k] for k in ("low", "high")]
+    shown = "" if None in ends else f" [{ends[0]:.3f}, {ends[1]:.3f}]"
+    return f"{line['estimate']:.3f}{shown}"
+
+
 def _checks(console: Console, checks: list[Mapping[str, Any]]) -> None:
     failed = [c for c in checks if not c["passed"]]
     console.print(f"checks: {len(checks) - len(failed)} of {len(checks)} passed")

@@ -51,10 +51,12 @@ _ENTRIES: dict[str, dict[str, str]] = {
     },
     "method": {
         "attention": "policyscope.circuits.attention:explain",
+        "memory": "policyscope.circuits.memory:memory_use",
         "traces": "policyscope.circuits.traces:traces",
     },
     "figure": {
         "attention": "policyscope.figures.attention:draw",
+        "memory": "policyscope.figures.memory:draw",
         "traces": "policyscope.figures.traces:draw",
     },
     "track": {},

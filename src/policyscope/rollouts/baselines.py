@@ -1,7 +1,8 @@
-"""Policies to compare an agent with: random, untrained, and one action for ever."""
+"""Policies to compare an agent with: random, untrained, without memory, one action for ever."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
@@ -14,7 +15,7 @@ from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.stepper import Space
 from policyscope.rollouts.loop import Episode
 
-BASELINES = ("random", "untrained", "constant:ACTION")
+BASELINES = ("random", "untrained", "memoryless", "constant:ACTION")
 
 
 class Unconditional(nn.Module):
@@ -64,6 +65,25 @@ class Anywhere(nn.Module):
         return {"low": low, "high": high}
 
 
+class Memoryless(nn.Module):
+    """A network with memory that begins anew at every step.
+
+    Args:
+        net: the network.
+    """
+
+    recurrent = False
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Shaped[Tensor, " N *obs"]) -> Outputs:
+        """What the network puts out at the first step of an episode."""
+        net: Any = self.net
+        return net(x, net.initial_state(len(x)))[0]
+
+
 @dataclass(frozen=True)
 class Policy:
     """Who acts in an evaluation.
@@ -108,19 +128,19 @@ def baseline(name: str, agent: Agent, act: str | None = None) -> Policy:
     """A baseline for an agent, by name.
 
     ``random`` draws every action with equal probability, continuous ones between their bounds;
-    ``untrained`` has the agent's own initial
-    weights or, where they are unknown, fresh ones for every episode; ``constant:ACTION`` always
-    takes one action.
+    ``untrained`` has the agent's own initial weights or, where they are unknown, fresh ones for
+    every episode; ``memoryless`` is the agent with its memory reset at every step;
+    ``constant:ACTION`` always takes one action.
 
     Args:
         name: which baseline.
         agent: whose observations, actions and network it shares.
-        act: acting mode of ``untrained``; the others have their own.
+        act: acting mode of ``untrained`` and ``memoryless``; the others have their own.
 
     Raises:
         UnknownName: no such baseline or action.
-        PolicyscopeError: the agent's actions are not discrete, so that there is none to choose, or
-            continuous without bounds.
+        PolicyscopeError: ``memoryless`` of an agent without memory; an action of an agent whose
+            actions are not discrete; ``random`` of continuous actions without bounds.
     """
     kind, _, action = name.partition(":")
     actions = agent.space.actions
@@ -129,8 +149,13 @@ def baseline(name: str, agent: Agent, act: str | None = None) -> Policy:
         if agent.initial is None:
             return Policy(name, agent, mode, fresh=True)
         return Policy(name, agent.with_weights(agent.initial), mode)
+    if name == "memoryless":
+        if not agent.recurrent:
+            raise PolicyscopeError("the baseline 'memoryless' needs an agent with memory")
+        without = replace(agent, net=Memoryless(agent.net), initial=None)
+        return Policy(name, without, agent_policy(agent, act).act)
     if name != "random" and kind != "constant":
-        options = [*BASELINES[:2], *(f"constant:{a}" for a in actions)]
+        options = [*BASELINES[:3], *(f"constant:{a}" for a in actions)]
         raise UnknownName("baseline", name, options)
     if name == "random":
         return Policy(name, _random(agent.space), "sample")

@@ -81,6 +81,41 @@ def test_nothing_is_expected_beyond_an_end_and_no_next_level_is_looked_at(parts)
     assert begins == np.argwhere(rollout.over[:-1]).tolist()
 
 
+class Endless(gym.Env):
+    """Nothing happens until the time limit cuts."""
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return np.ones(2, np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        return np.ones(2, np.float32), 0.0, False, self.time == 3, {}
+
+
+gym.register("PolicyscopeEndless-v0", Endless)
+
+
+@pytest.mark.parametrize("bootstraps", [True, False])
+def test_a_cut_episode_goes_on_in_the_value_only_where_it_is_meant_to(parts, bootstraps):
+    settings = ["lanes=2", "horizon=9", "minibatches=2"]
+    learner, actor = parts("classic", settings, "gym:PolicyscopeEndless-v0", ())
+    rollout = actor.collect(learner.agent, 9, bootstraps)
+    assert rollout.over.sum() == 6
+    assert rollout.next_value[rollout.over].all() == bootstraps
+    assert rollout.next_value[rollout.over].any() == bootstraps
+    assert rollout.next_value[~rollout.over].all()
+
+
+def test_waiting_for_the_limit_is_worth_nothing_on_procgen():
+    kept = {name: preset.truncation_bootstraps for name, preset in PRESETS.items()}
+    assert kept == {"procgen": False, "procgen-recurrent": False, "classic": True}
+
+
 class Bound(gym.Env):
     """Ends by the rules at the very step at which the time limit cuts."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from policyscope.agents.fit import fingerprint
 from policyscope.agents.store import checkpoints, load_agent, load_weights
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.make import parse_env
@@ -48,6 +49,28 @@ def test_a_run_is_a_loadable_agent_with_initial_weights_and_checkpoints(whole):
     assert json.loads((whole / "run.json").read_text())["levels"] == [0, 50]
     terms = [r for r in read_curve(whole / "curve.jsonl") if "loss" in r]
     assert [r["step"] for r in terms] == [64, 128, 192, 256]
+
+
+def test_a_run_begins_with_the_weights_of_another(whole, tmp_path, plan):
+    still = [*TINY, "lr=0", "lr_final=0"]
+    given = {"start": str(whole), "start_weights": "checkpoints/step_0000128", "settings": still}
+    agent = train(plan(tmp_path / "on", **given))
+    before = load_weights(whole / "checkpoints/step_0000128.safetensors")
+    assert all(torch.equal(before[k], v) for k, v in agent.net.state_dict().items())
+    first = load_agent(whole).initial
+    assert all(torch.equal(first[k], v) for k, v in load_agent(tmp_path / "on").initial.items())
+    told = load_agent(tmp_path / "on").card["start"]
+    assert told["file"] == "checkpoints/step_0000128"
+    assert told["card"]["config"]["widths"] == [4, 4, 4]
+    kept = json.loads((tmp_path / "on" / "run.json").read_text())
+    assert kept["start"] == told["weights"] != fingerprint(load_agent(whole))[:16]
+
+
+def test_a_run_does_not_begin_with_another_network(whole, tmp_path, plan):
+    wider = [*TINY, "widths=[4,4,8]"]
+    with pytest.raises(PolicyscopeError, match="has another network than this training"):
+        train(plan(tmp_path / "on", start=str(whole), settings=wider))
+    assert not (tmp_path / "on").exists()
 
 
 @pytest.mark.parametrize("at", [1, 2, 4])
@@ -158,8 +181,17 @@ def test_settings_that_cannot_be_are_refused_in_one_line(tmp_path, settings, err
 def test_a_run_goes_on_only_as_it_was_begun(whole, tmp_path, plan):
     with pytest.raises(BadFile, match="holds a run already"):
         train(plan(whole))
-    with pytest.raises(BadFile, match="another levels"):
+    with pytest.raises(BadFile, match=r"levels is \[0, 50\] there, \[0, 60\] was asked for \("):
         train(plan(whole, levels=(0, 60)), resume=True)
+    changed = replace(plan(whole), config=replace(plan(whole).config, lr=0.001), seed=4)
+    with pytest.raises(BadFile) as caught:
+        train(changed, resume=True)
+    assert str(caught.value) == (
+        f"{whole}: was started otherwise: config.lr is 0.0005 there, 0.001 was asked for; "
+        "seed is 3 there, 4 was asked for (give what it was started with, or another --out)"
+    )
+    with pytest.raises(BadFile, match='env.options.mode is "easy" there, none was asked for'):
+        train(plan(whole, env=parse_env("procgen/coinrun", [])), resume=True)
     with pytest.raises(BadFile, match="no run to resume"):
         train(plan(tmp_path / "typo"), resume=True)
     assert not (tmp_path / "typo").exists()
