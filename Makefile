@@ -100,12 +100,16 @@ bench: setup
 wheel: setup
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
-# make ship RUN=runs/long-0 NAME=highway-ego-attention: what a training run leaves, with its evaluation.
+# What a training run leaves, with its evaluation on the seeds from 0 on:
+# make ship RUN=runs/long-0 NAME=highway-ego-attention
+# make ship RUN=runs/gru NAME=coinrun-gru EPISODES=1000 BASELINES=memoryless,random,constant:RIGHT
+EPISODES ?= 500
+BASELINES ?= random,untrained,constant:FASTER
 ship: setup
 	rm -rf src/policyscope/shipped/$(NAME)
 	mkdir -p src/policyscope/shipped/$(NAME)
 	cp -r $(addprefix $(RUN)/,agent.json weights.safetensors initial.safetensors checkpoints) src/policyscope/shipped/$(NAME)
-	$(BIN)/policyscope evaluate $(NAME) --episodes 500 --seed 0 --baselines random,untrained,constant:FASTER --card
+	$(BIN)/policyscope evaluate $(NAME) --episodes $(EPISODES) --seed 0 --baselines $(BASELINES) --card
 
 clean:
 	rm -rf demo dist .pytest_cache .mypy_cache .ruff_cache src/policyscope/panel/static

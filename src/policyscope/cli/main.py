@@ -17,7 +17,8 @@ VERBS = {
     "evaluate": "return, outcomes and length with intervals, beside baselines",
     "watch": "write videos of an agent with its action values",
     "record": "record episodes: observations, activations, scene, consequences",
-    "explain": "explain a recording (attention, neuron traces)",
+    "find": "moments of a recording that a query describes",
+    "explain": "explain a recording (attention, memory, neuron traces)",
     "panel": "look at recordings and results in the browser",
     "export": "write a recording as one self-contained HTML page",
 }

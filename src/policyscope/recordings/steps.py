@@ -90,7 +90,18 @@ class Steps:
         Raises:
             BadFile: a shard is torn.
         """
-        columns = ["episode", "step", "identity", "x", "y", "speed"]
+        return self.entity_columns(["identity", "x", "y", "speed"])
+
+    def entity_columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Some columns of the entities of these steps, and ``at``, as ``entities`` has it.
+
+        Args:
+            names: of columns, such as kind and identity.
+
+        Raises:
+            BadFile: a shard is torn.
+        """
+        columns = ["episode", "step", *names]
         parts = []
         for shard in dict.fromkeys(shard for shard, _ in self._pieces):
             folder = shard_folder(self.recording.path, shard)

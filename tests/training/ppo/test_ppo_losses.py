@@ -6,7 +6,8 @@ import torch
 from torch.distributions import Categorical
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.training.ppo.losses import Targets, Weights, advantages, distribution, losses
+from policyscope.rollouts.advantage import advantages
+from policyscope.training.ppo.losses import Targets, Weights, distribution, losses
 from policyscope.training.ppo.return_scale import ReturnScale
 
 GAMMA, LAM = 0.9, 0.8

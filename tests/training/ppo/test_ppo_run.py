@@ -66,6 +66,12 @@ def test_a_run_begins_with_the_weights_of_another(whole, tmp_path, plan):
     assert kept["start"] == told["weights"] != fingerprint(load_agent(whole))[:16]
 
 
+def test_what_is_remembered_at_first_can_be_learned(tmp_path, plan):
+    agent = train(plan(tmp_path / "run", settings=[*TINY, "learned_start=true"], steps=64))
+    assert not torch.equal(agent.net.init_hx, agent.initial["init_hx"])
+    assert torch.equal(agent.initial_state(2)[1], agent.net.init_hx)
+
+
 def test_a_run_does_not_begin_with_another_network(whole, tmp_path, plan):
     wider = [*TINY, "widths=[4,4,8]"]
     with pytest.raises(PolicyscopeError, match="has another network than this training"):
@@ -169,6 +175,7 @@ def test_levels_kept_for_evaluation_are_never_trained_on():
         (["gamma=2"], PolicyscopeError, "between 0 and 1"),
         (["network=actor_critic"], PolicyscopeError, "does not take observations"),
         (["widths=[4]", "network=clear_cnn"], PolicyscopeError, "5 convolutions"),
+        (["learned_start=true", "network=impala"], PolicyscopeError, "learns no start"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_one_line(tmp_path, settings, error, message, plan):

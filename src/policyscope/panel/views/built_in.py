@@ -19,6 +19,9 @@ Number = Callable[[Steps], np.ndarray]
 NOTHING = "p[no-op]"
 """The track of all actions that do nothing."""
 
+MOST_LISTED, MOST_SHOWN = 64, 12
+"""Numbers of an observation that have tracks; and that are shown where there is no scene."""
+
 
 def built_in(recording: Recording) -> list[Quantity]:
     """Tracks of a recording that need no method, in the order in which a page lists them.
@@ -31,7 +34,7 @@ def built_in(recording: Recording) -> list[Quantity]:
     found = [*_scores(recording), *_reward(), *_agreement(recording)]
     if recording.scene and (picture_view(recording) or not large(recording)):
         found += _surroundings(recording)
-    return [*found, *_attention(recording)]
+    return [*found, *_observation(recording), *_attention(recording)]
 
 
 def patterns(recording: Recording) -> list[str]:
@@ -68,13 +71,15 @@ def _scores(recording: Recording) -> list[Quantity]:
         found += _each(recording, "logit", "logit", "logits", False)
     if decides == "q" or "value" in outputs:
         group = "q" if decides == "q" and "value" not in outputs else "value"
-        found.append(_target(recording, "value", "value", "return", group, decides == "logits"))
+        found.append(_target(recording, "value", "value", "return", group, decides != "q"))
     if decides and len(recording.space.actions) > 1:
         unit = "return" if decides == "q" else "nats"
         found.append(_quantity("margin", partial(_margin, decides), unit))
     if "mean" in outputs:
-        for i in range(int(np.prod(outputs["mean"]))):
-            found.append(_target(recording, f"mean[{i}]", f"mean[{i}]", "", "action"))
+        size = int(np.prod(outputs["mean"]))
+        for i in range(size):
+            shown = size <= MOST_SHOWN
+            found.append(_target(recording, f"mean[{i}]", f"mean[{i}]", "", "action", shown))
             found.append(_quantity(f"action[{i}]", partial(_action, i), "", "action"))
     if decides == "logits" or {"mean", "log_std"} <= set(outputs):
         found.append(_target(recording, "entropy", "entropy", "nats"))
@@ -128,6 +133,21 @@ def _surroundings(recording: Recording) -> list[Quantity]:
     ]
 
 
+def _observation(recording: Recording) -> list[Quantity]:
+    """The numbers of an observation that is one short vector."""
+    space = recording.space
+    if len(space.obs_shape) != 1 or space.obs_shape[0] > MOST_LISTED:
+        return []
+    size = space.obs_shape[0]
+    known = len(set(space.features)) == size
+    names = list(space.features) if known else [str(i) for i in range(size)]
+    shown = size <= MOST_SHOWN and not recording.scene
+    return [
+        _quantity(f"observation[{name}]", partial(_seen, i), "", "observation", shown)
+        for i, name in enumerate(names)
+    ]
+
+
 def _attention(recording: Recording) -> list[Quantity]:
     found = []
     sites = patterns(recording)
@@ -172,6 +192,10 @@ def _column(name: str, steps: Steps) -> np.ndarray:
 def _action(axis: int, steps: Steps) -> np.ndarray:
     action = steps.column("action")
     return action.reshape(len(action), -1)[:, axis]
+
+
+def _seen(number: int, steps: Steps) -> np.ndarray:
+    return steps.column("obs")[:, number]
 
 
 def _probability(actions: list[int], steps: Steps) -> np.ndarray:

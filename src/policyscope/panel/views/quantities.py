@@ -1,17 +1,15 @@
 """One number for each step: what tracks are made of, whether of one episode or of all."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from policyscope.core.target_parser import Target, Term, parse_target
-from policyscope.core.targets import at_offsets, evaluate_terms
 from policyscope.panel.contract.recording import TrackInfo
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps, blocks
+from policyscope.recordings.targets import of_target
 
 _UNITS = {"q": "return", "value": "return", "logit": "logit", "logp": "nats", "entropy": "nats"}
 
@@ -48,32 +46,6 @@ def target_quantity(text: str, recording: Recording) -> Quantity:
     return Quantity(info, lambda steps: of_target(target, actions, steps))
 
 
-def of_target(target: Target, actions: tuple[str, ...], steps: Steps) -> np.ndarray:
-    """A target at each step; NaN where it looks beyond the end of an episode.
-
-    Args:
-        target: what to evaluate.
-        actions: names of the actions.
-        steps: of whole episodes.
-
-    Returns:
-        (N,) float32.
-
-    Raises:
-        UnknownName: an output, site or action that was not recorded.
-        PolicyscopeError: the agent has no such quantity.
-    """
-    executed = any(term.name == "taken" for term in target.terms)
-    values = evaluate_terms(
-        target,
-        _Columns(steps, {name: name for name in steps.recording.outputs}),
-        _Columns(steps, {name: f"sites/{name}" for name in steps.recording.sites}),
-        actions,
-        torch.as_tensor(steps.column("action")) if executed else None,
-    )
-    return at_offsets(target, values, torch.as_tensor(steps.episode)).numpy()
-
-
 def over_all(quantities: Sequence[Quantity], recording: Recording) -> list[np.ndarray]:
     """Quantities at every step of a recording, in the order of the shards.
 
@@ -94,25 +66,6 @@ def over_all(quantities: Sequence[Quantity], recording: Recording) -> list[np.nd
 
 def _small(numbers: np.ndarray) -> np.ndarray:
     return numbers if numbers.dtype == np.int32 else np.asarray(numbers, np.float32)
-
-
-class _Columns(Mapping[str, Tensor]):
-    """Columns as tensors by short name, read when a target asks for them."""
-
-    def __init__(self, steps: Steps, stored: dict[str, str]):
-        self._steps, self._stored = steps, stored
-
-    def __getitem__(self, name: str) -> Tensor:
-        return torch.as_tensor(self._steps.column(self._stored[name]))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._stored
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._stored)
-
-    def __len__(self) -> int:
-        return len(self._stored)
 
 
 def _unit(target: Target) -> str:

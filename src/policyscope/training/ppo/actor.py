@@ -75,6 +75,11 @@ class Actor:
             episode=n,
         )
 
+    @property
+    def ended(self) -> int:
+        """Episodes that have ended; every lane is in one more."""
+        return self.episode - self.stepper.lanes
+
     @torch.no_grad()
     def collect(self, agent: Agent, horizon: int, bootstraps: bool = True) -> Rollout:
         """Act for some steps in every lane.

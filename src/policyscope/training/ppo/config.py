@@ -20,6 +20,8 @@ class PPOConfig:
             its own default.
         embedding: width between encoder and memory or heads; 0 for the network's own default.
         memory: numbers that a recurrent network remembers; 0 for the network's own default.
+        learned_start: what a recurrent network remembers before its first observation is learned
+            too, not zero; of impala_gru.
         lanes: environments in lockstep.
         horizon: steps of every lane in an iteration; also how far gradients go back in time.
         epochs: passes over the steps of an iteration.
@@ -49,6 +51,7 @@ class PPOConfig:
     widths: tuple[int, ...] = ()
     embedding: int = 0
     memory: int = 0
+    learned_start: bool = False
     lanes: int = 64
     horizon: int = 128
     epochs: int = 3
@@ -82,6 +85,11 @@ class PPOConfig:
             "teacher_weight": (0, None), "teacher_value": (0, None), "teacher_steps": (0, None),
             "embedding": (0, None), "memory": (0, None),
         })  # fmt: skip
+        if self.learned_start and self.network != "impala_gru":
+            raise PolicyscopeError(
+                f"network {self.network} learns no start; leave out learned_start, or give "
+                "--set network=impala_gru"
+            )
         if self.precision not in PRECISIONS:
             raise UnknownName("precision", self.precision, PRECISIONS)
         if self.layout not in LAYOUTS:

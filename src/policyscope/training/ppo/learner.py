@@ -13,10 +13,11 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.heads import Outputs
 from policyscope.agents.memory import tree_map
 from policyscope.core.errors import PolicyscopeError
+from policyscope.rollouts.advantage import advantages
 from policyscope.training.ppo.actor import Rollout
 from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.ppo.kickstart import Teacher
-from policyscope.training.ppo.losses import Targets, Weights, advantages, losses
+from policyscope.training.ppo.losses import Targets, Weights, losses
 from policyscope.training.ppo.precision import computed
 from policyscope.training.weights import from_arrays, to_arrays
 

@@ -39,6 +39,7 @@ def choose_network(space: Space, config: PPOConfig) -> tuple[str, dict[str, Any]
         high, wide, channels = space.obs_shape
         arguments |= {"shape": [channels, high, wide]}
         arguments |= {"widths": list(config.widths)} if config.widths else {}
+        arguments |= {"learned_start": True} if config.learned_start else {}
         sizes = {"embedding": config.embedding, "memory": config.memory}
         return config.network, arguments | {k: v for k, v in sizes.items() if v}
     features = 1

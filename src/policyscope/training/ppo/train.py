@@ -122,7 +122,7 @@ def _run(
         actor.restore(*state, agent)
     else:
         save_agent(agent, plan.out)
-    with CurveLog(plan.out, actor.step, plan.steps) as log:
+    with CurveLog(plan.out, actor.step, plan.steps, plan.config.batch) as log:
         while actor.step < plan.steps:
             before = actor.step
             advance(plan, learner, actor, log)
@@ -136,7 +136,7 @@ def _run(
                 log.keep()
                 _save(plan, learner, actor)
     agent.net.eval()
-    agent.card |= {"steps": actor.step, "episodes": actor.episode}
+    agent.card |= {"steps": actor.step, "episodes": actor.ended}
     save_agent(agent, plan.out)
     return agent
 
@@ -196,5 +196,5 @@ def _card(plan: Plan, teacher: Teacher | None) -> dict[str, Any]:
         "seed": plan.seed,
         "steps": plan.steps,
         **taught,
-        "provenance": provenance(plan.command, plan.seed),
+        "provenance": provenance(plan.command, plan.seed, plan.env.versions),
     }

@@ -1,0 +1,1 @@
+"""Moments of a recording that an expression describes: grammar, numbers, search."""

@@ -1,0 +1,140 @@
+"""Numbers that queries speak of, at successive steps of whole episodes. N steps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from policyscope.core.errors import UnknownName
+from policyscope.core.target_parser import parse_target
+from policyscope.recordings.find.grammar import BadQuery, Number, Quantity, Sum, Written
+from policyscope.recordings.steps import Steps
+from policyscope.recordings.targets import of_target
+from policyscope.rollouts.advantage import advantages
+
+_JOIN: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide,
+}  # fmt: skip
+
+
+@dataclass
+class Numbers:
+    """Evaluates numbers of a query at some steps; what was read once is kept.
+
+    Args:
+        text: the query, for messages.
+        steps: successive steps of whole episodes.
+        gamma: discount of advantages, per step.
+        lam: decay of advantages, per step.
+        kinds: filled with the kinds of entities met.
+    """
+
+    text: str
+    steps: Steps
+    gamma: float
+    lam: float
+    kinds: set[str] = field(default_factory=set)
+    _known: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+
+    def of(self, number: Number) -> Float[np.ndarray, " N"]:
+        """A number at each step; NaN where it is not known.
+
+        Raises:
+            BadQuery: the recording has no such quantity.
+        """
+        if isinstance(number, Written):
+            return np.full(len(self.steps), number.number)
+        if isinstance(number, Sum):
+            left = self.of(number.left)
+            if number.right is None:
+                return np.abs(left)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return _JOIN[number.operator](left, self.of(number.right))
+        key = number.entity, number.name
+        if key not in self._known:
+            self._known[key] = np.asarray(self._quantity(number), float)
+        return self._known[key]
+
+    def _quantity(self, quantity: Quantity) -> np.ndarray:
+        if quantity.entity:
+            return self._of_entity(quantity)
+        rows = {"reward": self._reward, "return": self._return, "advantage": self._advantage,
+                "margin": self._margin, "step": lambda: self.steps.step,
+                "steps": self._lengths}  # fmt: skip
+        if quantity.name in rows:
+            try:
+                return rows[quantity.name]()
+            except UnknownName as error:
+                raise self._lacking(quantity, error) from None
+        try:
+            actions = self.steps.recording.space.actions
+            return of_target(parse_target(quantity.name), actions, self.steps)
+        except UnknownName as error:
+            raise self._lacking(quantity, error) from None
+
+    def _lacking(self, quantity: Quantity, error: UnknownName) -> BadQuery:
+        return BadQuery(self.text, quantity.at, f"the recording has no such number: {error}")
+
+    def _value(self) -> np.ndarray:
+        actions = self.steps.recording.space.actions
+        return of_target(parse_target("value"), actions, self.steps).astype(float)
+
+    def _reward(self) -> np.ndarray:
+        return self.steps.column("reward")
+
+    def _return(self) -> np.ndarray:
+        """Undiscounted, from this step to the end of the episode."""
+        reward, out = self._reward().astype(float), np.zeros(len(self.steps))
+        for one in spans(self.steps):
+            out[one] = np.cumsum(reward[one][::-1])[::-1]
+        return out
+
+    def _advantage(self) -> np.ndarray:
+        """Nothing is expected beyond an end by the rules; beyond a limit, what was seen last."""
+        reward, value, steps = self._reward().astype(float), self._value(), self.steps
+        terminated, out = steps.column("terminated"), np.zeros(len(steps))
+        for one in spans(steps):
+            beyond = 0.0 if terminated[one][-1] else value[one][-1]
+            following = np.append(value[one][1:], beyond)
+            over = np.arange(len(following)) == len(following) - 1
+            columns = [a[:, None] for a in (reward[one], value[one], following, over)]
+            out[one] = advantages(*columns, self.gamma, self.lam)[:, 0]
+        return out
+
+    def _margin(self) -> np.ndarray:
+        """Score of the best action minus that of the second best."""
+        name = "q" if "q" in self.steps.recording.outputs else "logits"
+        ordered = np.sort(self.steps.column(name).astype(float), axis=1)
+        return ordered[:, -1] - ordered[:, -2]
+
+    def _lengths(self) -> np.ndarray:
+        out = np.zeros(len(self.steps))
+        for one in spans(self.steps):
+            out[one] = one.stop - one.start
+        return out
+
+    def _of_entity(self, quantity: Quantity) -> np.ndarray:
+        """Of the entity of a kind nearest to the one who acts (identity 0), or their count."""
+        table = self.steps.entity_columns(["identity", "kind", "x", "y", "speed"])
+        self.kinds |= set(table["kind"].tolist())
+        mine = (table["kind"] == quantity.entity) & (table["identity"] != 0)
+        at = table["at"][mine]
+        if quantity.name == "count":
+            return np.bincount(at, minlength=len(self.steps)).astype(float)
+        place = np.full((2, len(self.steps)), np.nan)
+        actor = table["identity"] == 0
+        place[:, table["at"][actor]] = table["x"][actor], table["y"][actor]
+        distance = np.hypot(table["x"][mine] - place[0, at], table["y"][mine] - place[1, at])
+        order = np.argsort(-distance, kind="stable")  # the nearest is written last
+        out = np.full(len(self.steps), np.nan)
+        values = distance if quantity.name == "distance" else table[quantity.name][mine]
+        out[at[order]] = values[order]
+        return out
+
+
+def spans(steps: Steps) -> list[slice]:
+    """Where each episode lies among the steps, in their order."""
+    ends = np.flatnonzero(np.append(np.diff(steps.episode) != 0, True)) + 1
+    starts = [0, *ends[:-1].tolist()]
+    return [slice(a, b) for a, b in zip(starts, ends.tolist(), strict=True)] if len(steps) else []
