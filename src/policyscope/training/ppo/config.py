@@ -22,6 +22,8 @@ class PPOConfig:
         memory: numbers that a recurrent network remembers; 0 for the network's own default.
         learned_start: what a recurrent network remembers before its first observation is learned
             too, not zero; of impala_gru.
+        unit_variance: scale first weights so that every layer puts out mean 0 and variance 1 on
+            what random play sees; for discrete actions.
         lanes: environments in lockstep.
         horizon: steps of every lane in an iteration; also how far gradients go back in time.
         epochs: passes over the steps of an iteration.
@@ -52,6 +54,7 @@ class PPOConfig:
     embedding: int = 0
     memory: int = 0
     learned_start: bool = False
+    unit_variance: bool = False
     lanes: int = 64
     horizon: int = 128
     epochs: int = 3

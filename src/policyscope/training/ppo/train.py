@@ -29,6 +29,7 @@ from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.ppo.kickstart import Teacher, load_teacher
 from policyscope.training.ppo.learner import Learner, Moment
 from policyscope.training.ppo.network import fresh_agent, started
+from policyscope.training.ppo.unit_variance import observations_of, unit_variance
 from policyscope.training.run import begun, claim, crossed, keep_checkpoint, require_lengths
 from policyscope.training.starts import MOST_WATCHED, Starts, make_starts
 from policyscope.training.watched import Watching, watch
@@ -98,6 +99,8 @@ def train(plan: Plan, resume: bool = False) -> Agent:
     stepper = make(plan.env, plan.config.lanes)
     try:
         agent = fresh_agent(stepper.space, plan.env, plan.config, plan.seed, plan.device)
+        if plan.config.unit_variance and stepper.space.actions:
+            unit_variance(agent, observations_of(stepper, starts, plan.seed))
         if plan.start is not None:
             agent = started(agent, plan.start, plan.start_weights)
         teacher = None
