@@ -90,13 +90,17 @@ def cell(numbers: dict, key: str, signed: str = "") -> str:
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
+def percent(outcome: dict) -> str:
+    return "{:.1f} % [{:.1f}, {:.1f}]".format(*(100 * outcome[k] for k in ("rate", "low", "high")))
+
+
 def expected(evaluation: dict) -> dict[str, list[str]]:
     rows = {}
     for shown, name in ROWS.items():
         policy = evaluation["baselines"][name] if name else evaluation["agent"]
         outcomes = [policy["outcomes"][o] for o in ("arrived", "crashed", "timed_out")]
         paired = evaluation["paired"][name]["difference"] if name else None
-        rows[shown] = [cell(policy["return"], "mean"), *(cell(o, "rate") for o in outcomes)]
+        rows[shown] = [cell(policy["return"], "mean"), *(percent(o) for o in outcomes)]
         rows[shown] += [cell(paired, "mean", "+")] if paired else []
     return rows
 

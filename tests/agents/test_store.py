@@ -14,7 +14,7 @@ from policyscope.agents.store import (
     save_agent,
     save_weights,
 )
-from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
+from policyscope.core.errors import BadFile, NoSuchFolder, PolicyscopeError, UnknownName
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 
@@ -67,6 +67,22 @@ def test_unknown_names_get_near_ones(folder):
         load_agent(folder, weights="intial")
     with pytest.raises(UnknownName, match="unknown agent 'nowhere'"):
         load_agent("nowhere")
+
+
+@pytest.mark.parametrize("where", ["runs/nowhere", "./nowhere", "/nowhere", ".."])
+def test_a_path_that_leads_nowhere_is_told_as_one(where, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    if where == "..":
+        with pytest.raises(BadFile, match="holds no agent.json"):
+            load_agent(where)
+        return
+    with pytest.raises(NoSuchFolder) as caught:
+        load_agent(where)
+    assert str(caught.value).startswith(f"{where}: there is no such folder (")
+    assert "highway-ego-attention" in str(caught.value)
+    assert "unknown" not in str(caught.value)
+    assert caught.value.kind == "agent"
 
 
 def test_the_folder_of_a_recording_holds_its_agent(agent, tmp_path):

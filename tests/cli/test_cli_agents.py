@@ -1,6 +1,7 @@
 """``policyscope import``, ``show`` and ``watch``."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,22 @@ def test_watch_writes_a_video_of_each_episode(folder, tmp_path, capsys):
     assert scene.std() > 5
     assert strip.std() > 5
     assert np.abs(frames[0].astype(int) - frames[2]).mean() > 0.5
+
+
+def test_watch_shows_its_progress_on_a_terminal_and_keeps_stdout_clean(
+    folder, tmp_path, capsys, monkeypatch
+):
+    flags = ["--episodes", "2", "--size", "64", "--out", str(tmp_path / "videos")]
+    assert main(["watch", str(folder), *flags]) == 0
+    told, err = capsys.readouterr()
+    assert err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # stands for a terminal
+    assert main(["watch", str(folder), *flags]) == 0
+    out, err = capsys.readouterr()
+    steps = sum(int(n) for n in re.findall(r"(\d+) steps", told))
+    assert "drawing frames" in err
+    assert f"{steps}/{steps}" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err)
+    assert re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out) == told
 
 
 def test_watch_names_what_is_wrong(folder, tmp_path, capsys):

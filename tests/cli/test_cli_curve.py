@@ -46,6 +46,20 @@ def test_tabulates_each_window(run, capsys, monkeypatch):
     assert ["150", "4.00", "4.00", "4.00", "10"] in lines
 
 
+def test_tabulates_held_out_returns_where_there_are_any(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["curve", str(run)]) == 0
+    assert "held-out" not in capsys.readouterr().out
+    look = {"watched_return": 2.5, "watched_low": 2.0, "watched_high": 3.25, "watched": 40}
+    with (run / "curve.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 150, "seconds": 0, **look}) + "\n")
+    assert main(["curve", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert "held-out episodes, 95 % interval" in out
+    lines = [line.replace("│", " ").split() for line in out.splitlines()]
+    assert ["150", "2.50", "2.00", "3.25", "40"] in lines
+
+
 def test_draws_to_a_file_that_needs_no_network(run, tmp_path, capsys):
     out = tmp_path / "new" / "curve.html"
     assert main(["curve", str(run), "--out", str(out)]) == 0

@@ -174,6 +174,7 @@ def test_a_mode_that_is_none_is_refused_in_one_line(folder, tmp_path, capsys, ve
     ("argv", "said"),
     [
         (["nowhere"], "unknown agent 'nowhere'"),
+        (["runs/nowhere"], "runs/nowhere: there is no such folder"),
         (["FOLDER", "--baselines", "randm"], "Did you mean random"),
         (["FOLDER", "--baselines", "constant:FASTR"], "Did you mean FASTER"),
         (["FOLDER", "--act", "gredy"], "Did you mean greedy"),

@@ -1,5 +1,6 @@
 """``policyscope record``: budget, default sites, errors in one line, fast help."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,26 @@ def test_the_recorded_agent_can_be_recorded_again(saved, tmp_path):
     np.testing.assert_array_equal(one, two)
 
 
+def test_a_recorded_agent_acts_where_it_was_recorded(saved, tmp_path, capsys):
+    rec = tmp_path / "rec"
+    flags = ["--episodes", "2", "--env-set", "duration=2", "--sites", "none", "--out", str(rec)]
+    assert main(["record", str(saved), *flags]) == 0
+    for agent, seconds in ((rec, 2), (rec / "agent", 2), (saved, 3)):
+        capsys.readouterr()
+        few = ["--episodes", "2", "--baselines", "none", "--workers", "0", "--json", "-"]
+        assert main(["evaluate", str(agent), *few]) == 0
+        values = json.loads(capsys.readouterr().out)
+        assert values["env"] == {
+            **open_recording(rec).env.to_json(),
+            "options": {"duration": seconds},
+        }
+    again = tmp_path / "again"
+    assert (
+        main(["record", str(rec), "--episodes", "2", "--sites", "none", "--out", str(again)]) == 0
+    )
+    assert open_recording(again).env.options == {"duration": 2}
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -101,6 +122,18 @@ def test_another_plan_is_refused_before_the_probe(saved, tmp_path, capsys):
     printed = capsys.readouterr().err
     assert "holds a recording with another episodes (choose another folder" in printed
     assert "before compression" not in printed
+
+
+@pytest.mark.parametrize(
+    ("verb", "positional"),
+    [("record", "AGENT"), ("curve", "RUN..."), ("panel", "DIR"), ("export", "RECORDING")],
+)
+def test_usage_names_what_is_given_first(capsys, verb, positional):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    usage = capsys.readouterr().out.splitlines()[0].split()
+    assert positional in usage
+    assert not {"STR", "PATH", "[[PATH"} & set(usage[: usage.index(positional)])
 
 
 def test_help_loads_no_torch():

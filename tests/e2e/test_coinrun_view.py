@@ -225,7 +225,7 @@ def test_a_thing_is_removed_and_the_agent_sees_it(visitor, games, coinrun, monke
     np.testing.assert_array_equal(frame, lane.apply(SceneEdit("remove", who)))
     expect(page.locator(f'[data-ghost="{who}"]')).to_be_visible()
     names: dict = {}
-    exec(page.locator(".live .python code").inner_text(), names)
+    exec(page.locator(".live .python code").get_attribute("title"), names)
     answer = names["answer"]
     told = float(page.locator(".live .value").get_attribute("data-value-now") or "nan")
     assert told == pytest.approx(float(answer.changed.outputs["value"]), abs=1e-6)
@@ -241,6 +241,20 @@ def test_a_thing_is_removed_and_the_agent_sees_it(visitor, games, coinrun, monke
     assert "actions=7" in visitor.place()
     page.get_by_role("button", name="reset").click()
     drawn(page, 512, step)
+
+
+def test_the_live_box_shows_all_actions_and_changes_at_once(visitor):
+    visitor.page.set_viewport_size({"width": 1280, "height": 800})
+    page = visitor.goto(f"#/recordings/coinrun/episodes/{K}?step=6&live=1&actions=7")
+    rested(page)
+    box = page.locator(".below .content").bounding_box()
+    for part in (".scores tbody tr:last-child", ".changes", ".note"):
+        inner = page.locator(f".live {part}").bounding_box()
+        assert inner["y"] + inner["height"] <= box["y"] + box["height"], part
+        assert inner["x"] + inner["width"] <= box["x"] + box["width"], part
+    beside = [page.locator(f".live {part}").bounding_box() for part in (".scores", ".changes")]
+    assert beside[0]["x"] + beside[0]["width"] <= beside[1]["x"]
+    assert beside[0]["y"] == beside[1]["y"]
 
 
 def test_a_crate_is_dragged_in_the_picture(visitor, coinrun):

@@ -79,6 +79,18 @@ FAULTS = """(whole) => {
   return [...new Set(faults)];
 }"""
 
+# Ways in which a box, or one within it, has to be scrolled to see all of it.
+INNER = """(box) => {
+  const outer = document.querySelector(box);
+  return [outer, ...outer.querySelectorAll("*")].flatMap((node) => {
+    const { overflowX, overflowY } = getComputedStyle(node);
+    const moves = (style) => /auto|scroll/.test(style);
+    const down = moves(overflowY) && node.scrollHeight > node.clientHeight + 1;
+    const across = moves(overflowX) && node.scrollWidth > node.clientWidth + 1;
+    return [...(down ? ["down"] : []), ...(across ? ["across"] : [])];
+  });
+}"""
+
 
 def settled(page, drawn: str) -> None:
     """Wait until nothing is on its way and the page has drawn what came."""
@@ -101,6 +113,18 @@ def test_nothing_is_cut_covered_or_beyond_the_window(visitor, name, size):
         )
         settled(page, drawn)
         assert page.evaluate(FAULTS, WHOLE) == [], scheme
+
+
+def test_the_live_box_holds_all_without_scrolling(visitor):
+    visitor.page.set_viewport_size({"width": 1280, "height": 800})
+    change = '&scene=[["move",{"x":20,"y":-2},1]]'
+    for place in (EPISODE + "&live=1", EPISODE + "&live=1" + change):
+        page = visitor.goto(place)
+        settled(page, ".live .took:text('ms')")
+        assert page.evaluate(INNER, ".below .content") == [], place
+        assert page.locator(".stage .picture").bounding_box()["height"] > 250
+    page.set_viewport_size({"width": 1280, "height": 600})
+    assert "down" in page.evaluate(INNER, ".below .content")
 
 
 def test_faults_are_found(visitor):

@@ -43,7 +43,7 @@ class Live:
 
     def python(self, runs):
         """What the shown lines of Python give."""
-        lines = self.page.locator(".live .python code").inner_text()
+        lines = self.page.locator(".live .python code").get_attribute("title")
         names: dict = {}
         os.chdir(runs)
         exec(lines, names)

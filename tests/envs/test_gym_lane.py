@@ -1,6 +1,9 @@
 """Gymnasium environments as lanes."""
 
 import json
+import os
+import subprocess
+import sys
 import warnings
 
 import gymnasium as gym
@@ -163,3 +166,19 @@ def test_what_gymnasium_cannot_tell_is_empty_or_refused():
         lane.render(50)
     with pytest.raises(PolicyscopeError, match="starts from a seed"):
         lane.start(Start(level=2))
+
+
+def test_drawing_prints_nothing_where_no_session_has_its_folder():
+    script = (
+        "from policyscope.envs.make import make_lane, parse_env\n"
+        "from policyscope.envs.stepper import Start\n"
+        "lane = make_lane(parse_env('gym:CartPole-v1'))\n"
+        "lane.start(Start(seed=0))\n"
+        "print(lane.render(64).std() > 1)\n"
+    )
+    bare = {k: v for k, v in os.environ.items() if k not in ("XDG_RUNTIME_DIR", "SDL_VIDEODRIVER")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=bare, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "True"
+    assert "XDG_RUNTIME_DIR" not in done.stderr + done.stdout

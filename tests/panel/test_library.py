@@ -12,6 +12,7 @@ from policyscope.core.errors import BadFile, UnknownName
 from policyscope.core.stats import bootstrap_mean, wilson
 from policyscope.panel.shelf.describe import describe
 from policyscope.panel.shelf.library import listing
+from policyscope.panel.shelf.methods import methods_for, suggestion
 from policyscope.panel.shelf.scan import name_of, scan
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views.listed_results import results_of
@@ -42,8 +43,50 @@ def test_recordings_and_results_with_what_they_are(shelf, recording):
     assert result.recording_path == "rec"
     assert library.whole
     assert (result.checks, result.failed) == (2, 1)
-    assert library.methods == ["attention", "traces"]
+    assert library.methods == ["attention", "memory", "traces"]
     assert (library.folder, lines["more~one"].path) == ("runs", "more/one")
+
+
+def test_methods_are_those_that_can_explain_a_recording(shelf):
+    lines = by_id(listing(shelf).recordings)
+    assert {name: (line.methods, line.explain) for name, line in lines.items()} == {
+        "rec": (["attention", "traces"], "--method attention"),
+        "more~one": (["attention"], "--method attention"),  # computed again by its agent
+        "frames": ([], ""),
+    }
+
+
+def test_without_attention_a_site_that_is_no_output_is_suggested(served):
+    header = json.loads((served / "rec" / "recording.json").read_text())
+    values = {
+        **header,
+        "space": {**header["space"], "rows": [], "obs_shape": [4]},
+        "outputs": {"logits": [2], "value": []},
+        "sites": {"relu": [16], "gru.my memory": [8], "fc_policy": [2], "fc_value": [1]},
+    }
+    folder = served / "rec"
+    assert methods_for(values, folder, 20) == ["traces"]
+    assert suggestion(values, ["traces"]) == "--method traces --site 'gru.my memory'"
+    assert suggestion({**values, "sites": {"fc_value": [1]}}, ["traces"]).endswith("fc_value")
+    pattern = {**header, "sites": {"attention_layer.pattern": [2, 1, 15]}}
+    assert methods_for(pattern, served / "no agent", 1) == ["attention", "traces"]
+    assert methods_for({**pattern, "outputs": {"logits": [3]}}, folder, 1) == ["traces"]
+    assert methods_for({**pattern, "sites": {}}, served / "no agent", 1) == []
+    assert methods_for(pattern, folder, 0) == []
+
+
+def test_memory_is_explained_where_there_is_one_and_enough_episodes(served):
+    folder = served / "rec"
+    values = json.loads((folder / "recording.json").read_text()) | {"outputs": {"logits": [3]}}
+    card = folder / "agent" / "agent.json"
+    text = card.read_text()
+    assert "memory" not in methods_for(values, folder, 10)
+    card.write_text(json.dumps({**json.loads(text), "network": {"name": "impala_gru"}}))
+    assert methods_for(values, folder, 10) == ["memory", "traces"]
+    assert suggestion(values, ["memory", "traces"]) == "--method memory"
+    assert "memory" not in methods_for(values, folder, 9)
+    card.write_text(json.dumps({**json.loads(text), "network": {"name": "unheard of"}}))
+    assert "memory" not in methods_for(values, folder, 10)
 
 
 def test_one_episode_tells_nothing_of_the_spread(shelf):

@@ -122,6 +122,38 @@ def test_what_the_panel_draws():
     assert longest(panel(flat, 0, 240)[45:120], CHOSEN) == pytest.approx(72, abs=2)
 
 
+def test_bars_begin_where_they_are_told_and_the_last_frame_says_how_it_ended():
+    values = np.array([[0.2, 0.8], [0.3, 0.7]])
+    shown = ActionValues("probability", ("LEFT", "RIGHT"), values, np.array([0, 1]), least=0.0)
+
+    def bar(pixels):
+        return int((pixels[45:120] == np.array(CHOSEN)).all(-1).sum(1).max())
+
+    assert bar(panel(shown, 0, 240)) == pytest.approx(0.25 * 144, abs=2)  # 0.2 of 0..0.8
+    assert bar(panel(replace(shown, least=None), 0, 240)) <= 2
+    ended = replace(shown, end="coin, return 10.00")
+    np.testing.assert_array_equal(panel(ended, 0, 240), panel(shown, 0, 240))
+    changed = np.flatnonzero((panel(ended, 1, 240) != panel(shown, 1, 240)).any((1, 2)))
+    assert 120 <= changed[0] <= changed[-1] < 150, "in place of the heading of the strips"
+
+
+def test_strips_are_drawn_once_and_belong_to_their_episode():
+    one = ActionValues("q", ("A", "B"), np.array([[0.0, 1.0]] * 3), np.zeros(3, int))
+    two = replace(one, values=np.array([[1.0, 0.0]] * 3))
+    first = [panel(one, step, 240) for step in range(3)]
+    other = panel(two, 0, 240)
+    assert (other[150:] != first[0][150:]).any()
+    fresh = [panel(replace(one), step, 240) for step in range(3)]
+    np.testing.assert_array_equal(first, fresh)
+    np.testing.assert_array_equal(first[0], panel(one, 0, 240))
+
+
+def test_frames_are_counted_as_they_are_drawn(recording, tmp_path):
+    counts: list[int] = []
+    write_video(recording, 2, tmp_path / "episode.mp4", size=SIZE, progress=counts.append)
+    assert counts == list(range(1, recording.episode(2).sizes["step"] + 1))
+
+
 def test_fifteen_actions_have_a_line_each():
     actions = tuple(f"ACTION_{i}" for i in range(15))
     values = np.zeros((2, 15))
@@ -148,7 +180,8 @@ def test_logits_are_shown_as_probabilities_with_value_and_return(recording, monk
     monkeypatch.setattr(recording, "outputs", {"logits": shape, "value": ()})
     monkeypatch.setattr(recording, "episode", lambda number: data)
     shown = action_values(recording, 3)
-    assert shown.name == "probability"
+    assert (shown.name, shown.least) == ("probability", 0.0)
+    assert shown.end == f"{data.attrs['outcome']}, return {data['reward'].values.sum():.2f}"
     np.testing.assert_allclose(shown.values.sum(1), 1, rtol=1e-6)
     odds = np.log(shown.values[:, 0] / shown.values[:, 1])
     np.testing.assert_allclose(odds, data["logits"][:, 0] - data["logits"][:, 1], atol=1e-5)
@@ -160,6 +193,7 @@ def test_the_values_are_those_of_the_episode(recording):
     shown = action_values(recording, 3)
     data = recording.episode(3)
     assert (shown.name, shown.actions) == ("q", ("SLOWER", "IDLE", "FASTER"))
+    assert shown.least is None, "values may be negative: their bars begin at the least"
     np.testing.assert_array_equal(shown.values, data["q"])
     np.testing.assert_array_equal(shown.chosen, data["action"])
 

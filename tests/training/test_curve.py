@@ -37,6 +37,49 @@ def test_bands_are_mean_lowest_and_highest_run_of_each_window(tmp_path):
     np.testing.assert_array_equal(band.episodes, [20, 20])
 
 
+def watched(folder, looks):
+    """Add looks at held-out episodes: step, mean, low, high."""
+    with (folder / "curve.jsonl").open("a") as file:
+        file.write("\n")
+        for step, mean, low, high in looks:
+            row = {"step": step, "watched_return": mean, "watched_low": low, "watched_high": high}
+            file.write(json.dumps(row | {"seconds": 0, "watched": 50}) + "\n")
+    return folder
+
+
+def test_held_out_returns_of_one_run_keep_their_interval(tmp_path):
+    a = watched(write_run(tmp_path / "a", [0.0] * 10), [(40, 2.0, 1.5, 3.0), (80, 4.0, 3.0, 4.5)])
+    (band,) = bands([load_curve(a)], points=1)
+    np.testing.assert_array_equal(band.looks.step, [40, 80])
+    np.testing.assert_array_equal(band.looks.episodes, [50, 50])
+    (line,) = [trace for trace in draw([band]).data if trace.name and "held-out" in trace.name]
+    assert line.name == "held-out episodes, 95 % interval"
+    assert (line.mode, list(line.x), list(line.y)) == ("lines+markers", [40, 80], [2.0, 4.0])
+    assert list(line.error_y.array) == [1.0, 0.5]
+    assert list(line.error_y.arrayminus) == [0.5, 1.0]
+    assert "held-out" in draw([band]).layout.title.text
+
+
+def test_held_out_returns_of_several_runs_are_their_mean_and_ends(tmp_path):
+    a = watched(write_run(tmp_path / "a", [0.0] * 10), [(40, 2.0, 0, 9), (80, 4.0, 0, 9)])
+    looks = [(20, 9.0, 0, 9), (80, 6.0, 0, 9)]
+    b = watched(write_run(tmp_path / "b", [1.0] * 10, seed=1), looks)
+    (band,) = bands([load_curve(a), load_curve(b)], points=1)
+    got = band.looks
+    assert [got.step.tolist(), got.mean.tolist(), got.low.tolist(), got.high.tolist()] == [
+        [80], [5.0], [4.0], [6.0],
+    ]  # fmt: skip
+    assert got.episodes.tolist() == [100]
+
+
+def test_a_run_that_was_not_watched_has_no_look(tmp_path):
+    (band,) = bands([load_curve(write_run(tmp_path / "a", [0.0] * 10))], points=1)
+    assert len(band.looks) == 0
+    figure = draw([band])
+    assert not [trace for trace in figure.data if trace.name and "held-out" in trace.name]
+    assert "held-out" not in figure.layout.title.text
+
+
 def test_runs_of_another_recipe_are_another_band_named_by_what_differs(tmp_path):
     a = write_run(tmp_path / "a", [0.0] * 10)
     b = write_run(tmp_path / "b", [1.0] * 10, changes=["lr=0.01"])

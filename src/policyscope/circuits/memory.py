@@ -5,7 +5,7 @@ first step. Letters: N decisions, M numbers of memory, W numbers of a frame's en
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -203,15 +203,9 @@ def _moving(recording: Any, k: int) -> np.ndarray:
 
 
 def _together(parts: list[Used]) -> Used:
-    gaps = [part.gap for part in parts]
-    return Used(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in Used.__dataclass_fields__
-            if name != "gap"
-        ),
-        gap=float(np.max(gaps)),
-    )
+    columns = [f.name for f in fields(Used) if f.name != "gap"]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    return Used(**joined, gap=max(part.gap for part in parts))
 
 
 def _means(used: Used, config: MemoryConfig) -> tuple[xr.Dataset, list[Check]]:

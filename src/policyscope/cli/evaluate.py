@@ -17,6 +17,7 @@ from policyscope.core.files import write_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from policyscope.rollouts.baselines import Policy
     from policyscope.rollouts.evaluate import Progress
 
     Tables = dict[str, pd.DataFrame]
@@ -45,7 +46,8 @@ class Args:
     seed: int = 0
     """Seed of the first episode; the others follow. Evaluation has the seeds 0..9999."""
     baselines: str = "random,untrained"
-    """Comma-separated: random, untrained, constant:ACTION; 'none' for none."""
+    """Comma-separated: random, untrained, constant:ACTION; 'none' for none. untrained takes long
+    for agents of images whose initial weights are unknown: --baselines random leaves it out."""
     env: str | None = None
     """Another environment than the agent's own: a name of ours or gym:ID."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
@@ -86,6 +88,12 @@ def main(argv: Sequence[str]) -> int:
     names = [n.strip() for n in args.baselines.split(",") if n.strip() not in ("", "none")]
     others = [baseline(name, agent, args.act) for name in dict.fromkeys(names)]
     env = choose_env(agent, args.env, args.env_set, args.mode)
+    if any(_dear(policy) for policy in others):
+        left = ",".join(name for name in names if name != "untrained") or "none"
+        sys.stderr.write(
+            "untrained takes long here: images, and fresh weights for each episode, as the agent's "
+            f"own initial ones are unknown; --baselines {left} leaves it out\n"
+        )
     plan = Plan((agent_policy(agent, args.act), *others), env, args.episodes, args.seed, args.cache)
     tables = _with_progress(lambda tell: evaluate_all(plan, _workers(args, plan.work), tell))
     values = report(tables.pop("agent"), tables)
@@ -101,6 +109,11 @@ def main(argv: Sequence[str]) -> int:
 
     evaluation_tables(args.agent, values)
     return 0
+
+
+def _dear(policy: "Policy") -> bool:
+    """Whether each episode has a network of its own that sees images."""
+    return policy.fresh and len(policy.agent.space.obs_shape) > 2
 
 
 def _workers(args: Args, shards: int) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from policyscope.cli.flags import parse
-from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 
 if TYPE_CHECKING:
     from policyscope.envs.spec import EnvSpec
@@ -70,10 +70,39 @@ def main(argv: Sequence[str]) -> int:
     if args.file.is_dir():
         mend = "episodes of the datasets library: save them as .npz"
         raise BadFile(args.file, "is a folder, not a file", mend)
-    kept = None if args.lineage else recognise_episodes(args.file)
-    if kept or args.lineage in names(KIND):
-        return _episodes(args, kept or str(args.lineage))
-    return _agent(args)
+    if args.lineage:
+        return _named(args, args.lineage, args.lineage in names(KIND))
+    kept = recognise_episodes(args.file)
+    return _episodes(args, kept) if kept else _agent(args)
+
+
+def _named(args: Args, lineage: str, episodes: bool) -> int:
+    """Import by the importer that the user names; one that fails says which looks right."""
+    from policyscope.core.registry import names
+    from policyscope.recordings.importers.recognise import KIND
+
+    valid = [*names("importer"), *names(KIND)]
+    try:
+        if lineage not in valid:
+            raise UnknownName("lineage", lineage, valid)
+        return _episodes(args, lineage) if episodes else _agent(args)
+    except PolicyscopeError as error:
+        looks = _looks(args.file)
+        if looks in (None, lineage):
+            raise
+        cause = str(error).removesuffix(".")
+        raise PolicyscopeError(f"{cause}; {args.file.name} looks like --lineage {looks}") from None
+
+
+def _looks(path: Path) -> str | None:
+    """Lineage of a file by its content; None where that says nothing."""
+    from policyscope.agents.importers.recognise import recognise
+    from policyscope.recordings.importers.recognise import recognise_episodes
+
+    try:
+        return recognise_episodes(path) or recognise(path)
+    except PolicyscopeError:
+        return None
 
 
 def _agent(args: Args) -> int:
@@ -86,11 +115,14 @@ def _agent(args: Args) -> int:
     env = _env(args, ENVIRONMENTS.get(lineage))
     hints = {name: getattr(args, name) for name in _OF_AGENTS}
     agent = import_agent(args.file, lineage, env=env, **hints)
-    agent.card["provenance"] = provenance(f"policyscope import {args.file.name}")
+    versions = agent.env.versions if agent.env else ()
+    agent.card["provenance"] = provenance(f"policyscope import {args.file.name}", None, versions)
     with _whole(args.out):
         save_agent(agent, args.out)
     told = facts(agent)
     _tell(f"{args.out}: {told['network']}, {told['parameters']} parameters")
+    guessed = f"guessed, for {lineage} names none (another: --env)"
+    _tell_env(agent.env, args, guessed if lineage in ENVIRONMENTS else "as the file says")
     if "caution" in agent.card:
         _warn(f"caution: {agent.card['caution']}")
     return 0
@@ -98,6 +130,7 @@ def _agent(args: Args) -> int:
 
 def _episodes(args: Args, lineage: str) -> int:
     from policyscope.recordings.importers.recognise import import_episodes
+    from policyscope.recordings.plan import UNKNOWN
 
     for name in _OF_AGENTS:
         if getattr(args, name) is not None:
@@ -107,6 +140,8 @@ def _episodes(args: Args, lineage: str) -> int:
     steps = int(recording.episodes["steps"].sum())
     counts = f"{len(recording):,} episodes, {steps:,} steps"
     _tell(f"{args.out}: a recording of {counts}, by an unknown policy ({lineage})")
+    known = None if recording.env.id == UNKNOWN else recording.env
+    _tell_env(known, args, "as the file says")
     for note in recording.provenance["notes"]:
         _warn(f"note: {note}")
     return 0
@@ -131,6 +166,16 @@ def _whole(folder: Path) -> Iterator[None]:
         if not was_there:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _tell_env(env: "EnvSpec | None", args: Args, source: str) -> None:
+    """Say the environment and how it is known."""
+    from policyscope.cli.environment import env_text
+
+    if env is None:
+        _tell("environment: none is known, and none was given with --env")
+        return
+    _tell(f"environment: {env_text(env.to_json())}, {'as given' if args.env else source}")
 
 
 def _tell(line: str) -> None:

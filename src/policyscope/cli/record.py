@@ -35,7 +35,7 @@ examples:
 class Args:
     """Flags of ``policyscope record``."""
 
-    agent: Annotated[str, tyro.conf.Positional]
+    agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")]
     """Folder of an agent or of a training run, or a shipped agent's name."""
     out: Path
     """Folder of the recording."""

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from policyscope.cli.loading import leaving_at_once
 from policyscope.core.errors import UnknownName
 
 EXAMPLES = """usage: policyscope train ALGORITHM ...
@@ -25,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         sys.stdout.write(EXAMPLES)
         return 0
-    return _algorithm(argv[0])(argv[1:])
+    with leaving_at_once("interrupted before the training began"):
+        return _algorithm(argv[0])(argv[1:])
 
 
 def _algorithm(name: str) -> Callable[[Sequence[str]], int]:

@@ -82,4 +82,4 @@ def main(argv: Sequence[str]) -> int:
         device=choose_device(args.device),
         command="policyscope train dqn " + shlex.join(argv),
     )
-    return run_training(lambda: train(plan, args.resume), args.out)
+    return run_training(lambda: train(plan, args.resume), args.out, args.env)

@@ -107,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
         device=choose_device(args.device),
         command="policyscope train ppo " + shlex.join(argv),
     )
-    return run_training(lambda: train(plan, args.resume), args.out)
+    return run_training(lambda: train(plan, args.resume), args.out, args.env)
 
 
 def _levels(text: str | None) -> tuple[int, int] | None:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 EXAMPLES = """Write mp4 videos of an agent: the scene before each step beside its action values.
 
@@ -69,13 +72,42 @@ def main(argv: Sequence[str]) -> int:
     console = Console(highlight=False, soft_wrap=True)
     agent = load_agent(args.agent, args.weights)
     env = choose_env(agent, args.env, args.env_set, args.mode)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _progress() as bar:
+        task = bar.add_task("playing the episodes", total=None)
         recording = record(
             agent, env, args.episodes, args.seed, (), Path(folder) / "recording", act=args.act
         )
+        frames = int(recording.episodes["steps"].sum())
+        bar.reset(task, description="drawing frames", total=frames)
         for row in recording.episodes.to_dict("records"):
             path = args.out / f"seed_{row['seed']:05}.mp4"
-            write_video(recording, int(row["episode"]), path, size=args.size, fps=args.fps)
+            write_video(
+                recording, int(row["episode"]), path, size=args.size, fps=args.fps,
+                progress=lambda _: bar.advance(task),
+            )  # fmt: skip
+            bar.stop()  # a line on stdout and a bar on stderr would run into each other
             told = f"{row['steps']} steps, return {row['return']:.2f}, {row['outcome']}"
             console.print(f"{path}: {told}, {recording.act}", markup=False)
+            bar.start()
     return 0
+
+
+def _progress() -> "Progress":
+    """A bar on stderr, where that is a terminal; it leaves nothing behind."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    hidden = not console.is_terminal
+    return Progress(*columns, console=console, transient=True, disable=hidden)

@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,16 +13,21 @@ from typing import Any
 
 import policyscope
 
-PACKAGES = ("torch", "numpy", "highway-env", "gymnasium")
+PACKAGES = ("torch", "numpy")
+ENVIRONMENTS = ("highway-env", "gymnasium", "procgen-mirror")
 _ABSOLUTE_PATH = re.compile(r"(?<![^\s='\"(\[,])(?:~?/|[A-Za-z]:[\\/])[^\s'\"),\]]*")
 
 
-def provenance(command: str | None = None, seed: int | None = None) -> dict[str, Any]:
+def provenance(
+    command: str | None = None, seed: int | None = None, packages: Iterable[str] | None = None
+) -> dict[str, Any]:
     """What is needed to make something again; nothing that tells who or where.
 
     Args:
         command: the command line or Python line; absolute paths in it are cut to their last part.
         seed: seed of the run.
+        packages: those that the environment in use is of, as its ``EnvSpec.versions`` names them;
+            None where none is in sight, for all that are installed.
 
     Returns:
         JSON values: versions, system, commit (None outside a checkout of policyscope), UTC date,
@@ -32,11 +38,12 @@ def provenance(command: str | None = None, seed: int | None = None) -> dict[str,
         'policyscope evaluate agent'
     """
     torch = sys.modules.get("torch")
+    used = [name for name in ENVIRONMENTS if _version(name)] if packages is None else packages
     return {
         "policyscope": policyscope.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in (*PACKAGES, *used)},
         "commit": _commit(Path(policyscope.__file__).parent),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": torch.get_num_threads() if torch else None,

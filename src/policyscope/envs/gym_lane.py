@@ -1,6 +1,8 @@
 """Any Gymnasium environment as one lane of a stepper: ``gym:ID``."""
 
 import hashlib
+import os
+import tempfile
 from typing import Any
 
 import gymnasium as gym
@@ -113,6 +115,8 @@ class GymLane:
             raise PolicyscopeError("there is no scene to render; call start first")
         if self._env.render_mode != "rgb_array":
             raise PolicyscopeError(f"{self.spec.id} has no render mode rgb_array")
+        # SDL complains on stderr where no session has set it, though no window is opened.
+        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
         try:
             frame = self._env.render()
         except (gym.error.DependencyNotInstalled, ImportError) as error:

@@ -96,7 +96,7 @@ def record_plan(
     """
     folder = Path(out)
     try:
-        prepare(folder, plan, agent, provenance(command, plan.seed))
+        prepare(folder, plan, agent, provenance(command, plan.seed, plan.env.versions))
         with _alone(folder):
             remove_parts(folder)
             _shards(folder, plan, workers, progress)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ FEW = 6
 LOW, HIGH = np.array([237, 244, 251]), np.array([8, 69, 148])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ActionValues:
     """What is drawn beside an episode's frames.
 
@@ -27,6 +28,8 @@ class ActionValues:
         values: (T, A) numbers.
         chosen: (T,) executed actions.
         told: (T,) numbers to write above, by name.
+        least: where bars begin; None for the least value of the episode.
+        end: how the episode ended, written above at its last step.
     """
 
     name: str
@@ -34,6 +37,8 @@ class ActionValues:
     values: np.ndarray
     chosen: np.ndarray
     told: Mapping[str, np.ndarray] = field(default_factory=dict)
+    least: float | None = None
+    end: str = ""
 
 
 def panel(shown: ActionValues, step: int, height: int) -> np.ndarray:
@@ -51,29 +56,33 @@ def panel(shown: ActionValues, step: int, height: int) -> np.ndarray:
         MissingPart: Pillow is not installed.
     """
     try:
-        from PIL import Image, ImageDraw, ImageFont
+        from PIL import ImageDraw, ImageFont
     except ImportError:
         raise MissingPart("pillow", "video") from None
     width = height * 2 // 3 // 2 * 2
-    image = Image.new("RGB", (width, height), BACKGROUND)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=max(8, height // 24))
     margin, line = height // 30, height // 16
-    name = shown.actions[int(shown.chosen[step])]
-    draw.text((margin, margin), f"step {step}   {name}", fill=INK, font=font)
-    told = "   ".join(f"{name} {numbers[step]:.2f}" for name, numbers in shown.told.items())
-    draw.text((margin, margin + line), told, fill=INK, font=font)
     crowded = len(shown.actions) > FEW
     middle = height * (13 if crowded else 10) // 20
+    below = (margin, middle + 2 * line, width - margin, height - margin)
+    image = _background(shown, (width, height), below).copy()
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=max(8, height // 24))
+    name = shown.actions[int(shown.chosen[step])]
+    draw.text((margin, margin), f"step {step}   {name}", fill=INK, font=font)
+    told = [f"{name} {numbers[step]:.2f}" for name, numbers in shown.told.items()]
+    draw.text((margin, margin + line), "   ".join(told), fill=INK, font=font)
+    if shown.end and step == len(shown.values) - 1:
+        heading, colour = shown.end, CHOSEN
+    else:
+        heading, colour = f"{shown.name} through time", INK
     area = (margin, margin + 2 * line, width - margin, middle)
     if crowded:
         small = ImageFont.load_default(size=max(7, (middle - area[1]) // len(shown.actions) - 2))
         _lines(draw, small, area, shown, step)
     else:
         _bars(draw, font, area, shown, step)
-    area = (margin, middle + 2 * line, width - margin, height - margin)
-    draw.text((margin, middle + line // 2), f"{shown.name} through time", fill=INK, font=font)
-    _strips(draw, area, shown, step)
+    draw.text((margin, middle + line // 2), heading, fill=colour, font=font)
+    _frame_step(draw, below, len(shown.values), step)
     return np.asarray(image, dtype=np.uint8).copy()
 
 
@@ -112,7 +121,17 @@ def _lines(
         draw.text((right - draw.textlength(number, font), y), number, fill=INK, font=font)
 
 
-def _strips(draw: Any, area: tuple[int, int, int, int], shown: ActionValues, step: int) -> None:
+@lru_cache(maxsize=2)
+def _background(shown: ActionValues, size: tuple[int, int], area: tuple[int, int, int, int]) -> Any:
+    """The strips, which are the same at every step, on an otherwise empty panel."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", size, BACKGROUND)
+    _strips(ImageDraw.Draw(image), area, shown)
+    return image
+
+
+def _strips(draw: Any, area: tuple[int, int, int, int], shown: ActionValues) -> None:
     left, top, right, bottom = area
     steps, actions = shown.values.shape
     wide, high = (right - left) / steps, (bottom - top) / actions
@@ -124,11 +143,18 @@ def _strips(draw: Any, area: tuple[int, int, int, int], shown: ActionValues, ste
             draw.rectangle((x, y, x + wide, y + high * 0.8), fill=colour)
             if a == int(shown.chosen[t]):
                 draw.rectangle((x, y + high * 0.8, x + wide, y + high * 0.92), fill=CHOSEN)
+
+
+def _frame_step(draw: Any, area: tuple[int, int, int, int], steps: int, step: int) -> None:
+    left, top, right, bottom = area
+    wide = (right - left) / steps
     x = left + step * wide
     draw.rectangle((x, top - 2, x + wide, bottom), outline=INK, width=2)
 
 
+@lru_cache(maxsize=2)
 def _share(shown: ActionValues) -> np.ndarray:
-    """Values as shares of the episode's range, (T, A)."""
-    low, high = shown.values.min(), shown.values.max()
+    """Values as shares of the range from the least to the episode's greatest, (T, A)."""
+    low = shown.values.min() if shown.least is None else shown.least
+    high = shown.values.max()
     return (shown.values - low) / (high - low) if high > low else np.full(shown.values.shape, 0.5)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,28 @@ _PRESETS: dict[str, Mapping[str, object]] = {
 
 
 @dataclass(frozen=True)
+class Looks:
+    """Returns on held-out episodes, look by look.
+
+    Args:
+        step: (W,) environment steps at the look.
+        mean: (W,) mean return; of several runs the mean of theirs.
+        low: (W,) lower end of its 95 % interval; of several runs the lowest run.
+        high: (W,) upper end, or the highest run.
+        episodes: (W,) episodes of the look, all runs together.
+    """
+
+    step: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    episodes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+
+@dataclass(frozen=True)
 class Curve:
     """Episodes of one run in the order in which they ended.
 
@@ -31,6 +54,7 @@ class Curve:
         seconds: (E,) wall time since the run began, seconds.
         returns: (E,) undiscounted returns.
         outcomes: (E,) why the episodes ended.
+        looks: what held-out episodes said; none where the run was not watched.
     """
 
     name: str
@@ -40,6 +64,7 @@ class Curve:
     seconds: np.ndarray
     returns: np.ndarray
     outcomes: np.ndarray
+    looks: Looks
 
 
 def load_curve(run: Path) -> Curve:
@@ -53,7 +78,8 @@ def load_curve(run: Path) -> Curve:
             run, "is not the folder of a training run", "make one with: policyscope train"
         )
     plan = read_json(run / "run.json")
-    rows = [r for r in read_curve(run / "curve.jsonl") if "return" in r]
+    lines = read_curve(run / "curve.jsonl")
+    rows = [r for r in lines if "return" in r]
     if not rows:
         raise BadFile(run, "has no finished episode yet")
     step, seconds, returns, outcomes = (
@@ -61,7 +87,22 @@ def load_curve(run: Path) -> Curve:
     )
     recipe = describe(_PRESETS[plan["algorithm"]], plan["config"])
     group = f"{plan['env']['id']}, {plan['algorithm']} {recipe}, {plan['steps']:,} steps"
-    return Curve(run.name, group, plan["seed"], step, seconds, returns, outcomes)
+    seen = [r for r in lines if "watched_return" in r]
+    names = ("step", "watched_return", "watched_low", "watched_high", "watched")
+    looks = Looks(*(np.array([r[k] for r in seen]) for k in names))
+    return Curve(run.name, group, plan["seed"], step, seconds, returns, outcomes, looks)
+
+
+def _together(looks: list[Looks]) -> Looks:
+    """Looks of several runs at the steps at which all of them were looked at."""
+    if len(looks) == 1:
+        return looks[0]
+    step = reduce(np.intersect1d, [one.step for one in looks])
+    places = [np.searchsorted(one.step, step) for one in looks]
+    chosen = list(zip(looks, places, strict=True))
+    means = np.array([one.mean[at] for one, at in chosen])
+    episodes = np.array([one.episodes[at] for one, at in chosen])
+    return Looks(step, means.mean(0), means.min(0), means.max(0), episodes.sum(0))
 
 
 @dataclass(frozen=True)
@@ -76,6 +117,7 @@ class Band:
         low: (P,) lowest run.
         high: (P,) highest run.
         episodes: (P,) episodes in the window, all runs together.
+        looks: what held-out episodes said, where the runs were watched.
     """
 
     group: str
@@ -85,6 +127,7 @@ class Band:
     low: np.ndarray
     high: np.ndarray
     episodes: np.ndarray
+    looks: Looks
 
 
 def bands(curves: list[Curve], points: int = 20) -> list[Band]:
@@ -120,7 +163,19 @@ def bands(curves: list[Curve], points: int = 20) -> list[Band]:
         centres = ((edges[:-1] + edges[1:]) / 2)[keep]
         out.append(
             Band(
-                group, len(members), centres, means.mean(0), means.min(0), means.max(0), count[keep]
-            )
+                group,
+                len(members),
+                centres,
+                means.mean(0),
+                means.min(0),
+                means.max(0),
+                count[keep],
+                _together([c.looks for c in members]),
+            )  # fmt: skip
         )
     return out
+
+
+def looks_interval(band: Band) -> str:
+    """What the ends of a band's looks are."""
+    return "95 % interval" if band.runs == 1 else "lowest and highest run"

@@ -35,10 +35,11 @@ class CurveLog:
     Args:
         run: folder of the run.
         step: environment steps at which the run starts or resumes.
-        total: environment steps of the whole run.
+        total: environment steps asked for.
+        each: environment steps of one iteration; the run ends with a whole one.
     """
 
-    def __init__(self, run: Path, step: int, total: int):
+    def __init__(self, run: Path, step: int, total: int, each: int = 1):
         self.path = run / "curve.jsonl"
         kept = [r for r in read_curve(self.path) if r["step"] <= step] if step else []
         beside = self.path.with_suffix(".part")
@@ -56,11 +57,16 @@ class CurveLog:
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self.first, self.total = step, total
-        self.task = self.bar.add_task("training", total=total, completed=step, speed="-")
+        self.first, self.asked, self.each = step, total, each
+        self.total = -(-total // each) * each
+        self.task = self.bar.add_task("training", total=self.total, completed=step, speed="-")
 
     def __enter__(self) -> "CurveLog":
         self.bar.start()
+        if self.total != self.asked:
+            told = f"{self.total:,} steps will be run for the {self.asked:,} asked for"
+            each = f"whole iterations of {self.each:,}"
+            self.bar.console.print(f"{told}: {each}", highlight=False, soft_wrap=True)
         return self
 
     def __exit__(
@@ -97,9 +103,7 @@ class CurveLog:
             f"return {sum(recent) / len(recent):.2f} (last {len(recent)})" if recent else "training"
         )
         speed = (step - self.first) / max(time.monotonic() - self.began, 1e-9)
-        self.bar.update(
-            self.task, completed=min(step, self.total), description=text, speed=f"{speed:.0f}"
-        )
+        self.bar.update(self.task, completed=step, description=text, speed=f"{speed:.0f}")
         self.file.flush()
 
 

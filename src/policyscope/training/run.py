@@ -11,6 +11,8 @@ from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json, write_json
 from policyscope.training.checkpoint import State, load_state
 
+_MOST_TOLD = 5
+
 
 def require_lengths(steps: int, save_every: int, checkpoints: int) -> None:
     """Refuse a run of no length.
@@ -58,11 +60,13 @@ def _differing(run: dict[str, Any], asked: dict[str, Any]) -> list[str]:
     """What a run has and what was asked for, where the two differ."""
     before, now = _leaves(run), _leaves(asked)
     names = [name for name in {**now, **before} if name.partition(".")[0] in asked]
-    return [
+    told = [
         f"{name} is {_told(before, name)} there, {_told(now, name)} was asked for"
         for name in names
         if before.get(name) != now.get(name)
     ]
+    more = len(told) - _MOST_TOLD
+    return [*told[:_MOST_TOLD], f"and {more} more"] if more > 0 else told
 
 
 def _told(values: dict[str, Any], name: str) -> str:

@@ -1,12 +1,18 @@
 """Tensors of a file beside an agent's weights, whatever their layout and whatever the card says."""
 
+import re
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 import torch
 
 from policyscope.agents.build import build_network
 from policyscope.agents.doctor.examine import examine
 from policyscope.agents.doctor.origin import compare_origin
+from policyscope.agents.doctor.originals import HELD_BY, _held, find_original
 from policyscope.agents.importers.recognise import import_agent
+from policyscope.core.registry import names
 
 
 def gru_file(tmp_path, name="model_500.pth", **more):
@@ -71,10 +77,27 @@ def test_a_card_whose_lists_of_weights_are_none_has_no_record_of_them(tmp_path, 
     assert "recorded unused: no record; missing: none" in examine(agent, 32).findings[-1].told
 
 
-def test_a_library_that_cannot_be_installed_is_said(tmp_path):
+@pytest.mark.parametrize("given", [True, False])
+def test_a_lineage_without_a_library_names_the_test_that_holds_it(tmp_path, given):
     path = gru_file(tmp_path)
-    (parity,) = [
-        f for f in examine(import_agent(path), 32, original=path).findings if f.name == "parity"
-    ]
+    report = examine(import_agent(path), 32, original=path if given else None)
+    (parity,) = [f for f in report.findings if f.name == "parity"]
     assert parity.verdict == "not measured"
-    assert "no original library of procgen_pytorch" in parity.told
+    assert "procgen_pytorch has no library that can be installed" in parity.told
+    assert f"test_parity_lineages.py::{HELD_BY['procgen_pytorch']}" in parity.told
+    assert "give the file" not in parity.told
+    assert "pip install" not in parity.told
+
+
+def test_every_lineage_has_a_library_or_a_test_that_holds_it(tmp_path):
+    agent = import_agent(gru_file(tmp_path))
+    assert set(HELD_BY) | {"stable_baselines3"} == set(names("importer"))
+    parity = Path(__file__).resolve().parents[1] / "parity" / "test_parity_lineages.py"
+    for lineage, test in HELD_BY.items():
+        assert f"def {test}(" in parity.read_text(), lineage
+        told = import_module(f"policyscope.agents.importers.{lineage}").LINEAGE
+        agent.card["lineage"] = told.format("clear")
+        assert f"::{test};" in find_original(agent, None).told
+    root = parity.parents[3]
+    for mention in set(re.findall(r"tests/\S+\.py", _held("cleanrl"))):
+        assert (root / mention).is_file()

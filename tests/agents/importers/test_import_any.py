@@ -69,6 +69,7 @@ def test_an_imported_image_agent_is_shown_recorded_and_evaluated(tmp_path, capsy
     path, out, rec = checkpoint(tmp_path, network, **extra), tmp_path / "agent", tmp_path / "rec"
     words = told(capsys, "import", path, "--env", "gym:Flicker-v0", "--out", out)
     assert network in words
+    assert words.splitlines()[-1] == ("environment: gym:Flicker-v0 (default settings), as given")
     shown = told(capsys, "show", out)
     for word in ("embedder.block1.res1.relu1", "2 x 32 x 32", "preprocess", "64 x 64 x 3 uint8"):
         assert word in shown
@@ -85,7 +86,13 @@ def test_an_imported_image_agent_is_shown_recorded_and_evaluated(tmp_path, capsy
     gap = outputs["value"][:, 0] - torch.as_tensor(rows["value"].values)
     assert gap.abs().max() <= 1e-5
     flags = ("--episodes", 3, "--baselines", "untrained", "--workers", 0, "--no-cache")
-    assert "untrained" in told(capsys, "evaluate", out, *flags)
+    assert main([str(a) for a in ("evaluate", out, *flags)]) == 0
+    said, warned = capsys.readouterr()
+    assert "untrained" in said
+    assert warned.endswith("own initial ones are unknown; --baselines none leaves it out\n")
+    assert warned.count("\n") == 1
+    told(capsys, "evaluate", out, "--episodes", 3, "--baselines", "random", "--workers", 0)
+    assert "takes long" not in capsys.readouterr().err
 
 
 def test_lineage_can_be_named_and_hints_must_mean_something(tmp_path, capsys):
@@ -93,9 +100,19 @@ def test_lineage_can_be_named_and_hints_must_mean_something(tmp_path, capsys):
     assert recognise(path) == "procgen_pytorch"
     wrong = refused(capsys, "import", path, "--lineage", "rl_agents", "--heads", "2", "--out", out)
     assert "is no EgoAttentionNetwork" in wrong
+    assert wrong.endswith(f"; {path.name} looks like --lineage procgen_pytorch\n")
+    kept = refused(capsys, "import", path, "--lineage", "imitation", "--out", out)
+    assert kept.endswith(f"; {path.name} looks like --lineage procgen_pytorch\n")
+    right = refused(capsys, "import", path, "--lineage", "procgen_pytorch", "--heads", 2,
+                    "--out", out)  # fmt: skip
+    assert "looks like" not in right
     assert "--heads says nothing" in refused(capsys, "import", path, "--heads", "2", "--out", out)
     near = refused(capsys, "import", path, "--lineage", "procgen", "--out", out)
-    assert "Did you mean procgen_pytorch" in near
+    assert "unknown lineage 'procgen'. Did you mean procgen_pytorch" in near
+    assert "imitation, procgen_pytorch, rl_agents, rl_clarity, rl_clarity_rollouts" in near
+    assert near.endswith("; model.pth looks like --lineage procgen_pytorch\n") == (
+        path.name == "model.pth"
+    )
     alone = refused(capsys, "import", path, "--env-set", "a=1", "--out", out)
     assert "--env, which is missing" in alone
     with pytest.raises(PolicyscopeError, match="--heads says nothing"):
@@ -103,7 +120,9 @@ def test_lineage_can_be_named_and_hints_must_mean_something(tmp_path, capsys):
     with pytest.raises(UnknownName, match="unknown importer"):
         import_agent(path, "nothing")
     assert not out.exists()
-    told(capsys, "import", path, "--lineage", "procgen_pytorch", "--out", out)
+    lines = told(capsys, "import", path, "--lineage", "procgen_pytorch", "--out", out)
+    none = "environment: none is known, and none was given with --env"
+    assert lines.splitlines()[-1] == none
     assert load_agent(out).card["lineage"].startswith("train-procgen-pytorch")
 
 

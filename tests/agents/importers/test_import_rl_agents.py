@@ -13,6 +13,7 @@ from torch.nn.functional import linear, mse_loss, relu
 
 from policyscope.agents.importers.rl_agents import import_checkpoint, read_config
 from policyscope.agents.store import load_agent, save_agent
+from policyscope.cli.main import main
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.envs.spec import EnvSpec
 
@@ -171,6 +172,22 @@ def test_the_environment_can_be_named(tmp_path):
     agent = import_checkpoint(path, heads=4, env=env)
     assert agent.space.features == tuple(names)
     assert agent.env.options == env.options
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ([], "(default settings), guessed, for rl_agents names none (another: --env)"),
+        (["--env-set", "duration=9"],
+         "(duration=9), guessed, for rl_agents names none (another: --env)"),
+        (["--env", "highway/intersection"], "(default settings), as given"),
+    ],
+)  # fmt: skip
+def test_says_which_environment_was_guessed(checkpoint, tmp_path, capsys, flags, told):
+    argv = ["import", str(checkpoint), "--heads", "2", *flags, "--out", str(tmp_path / "out")]
+    assert main(argv) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"environment: highway/intersection {told}"
 
 
 def test_heads_must_be_known(checkpoint, tmp_path):

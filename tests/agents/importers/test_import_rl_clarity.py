@@ -12,6 +12,7 @@ from policyscope.agents.contract import gap
 from policyscope.agents.importers.recognise import import_agent
 from policyscope.agents.importers.rl_clarity import import_checkpoint
 from policyscope.agents.store import load_agent, save_agent
+from policyscope.cli.main import main
 from policyscope.core import registry
 from policyscope.core.errors import BadFile
 from policyscope.core.hooks import gradients, replace
@@ -163,6 +164,13 @@ def test_made_up_checkpoint_equals_the_functional_forward_and_comes_back(tmp_pat
         assert single <= 1e-5
     assert len(set(agent.space.actions)) == 15
     assert agent.network[1]["widths"] == list(WIDTHS)
+
+
+def test_says_that_the_file_names_the_environment(tmp_path, capsys):
+    path = written(tmp_path, clarity_params(), distribution_mode="easy")
+    assert main(["import", str(path), "--out", str(tmp_path / "agent")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "environment: procgen/coinrun (mode=easy), as the file says"
 
 
 @pytest.mark.parametrize("layer", ["dense", "2a/conv2d", "4a/conv2d"])

@@ -125,6 +125,7 @@ def test_every_verb_works_on_it_or_says_why_not(tmp_path, capsys, monkeypatch):
     assert main(["import", str(path), "--env", "gym:CartPole-v1", "--out", str(out)]) == 0
     told, err = capsys.readouterr()
     assert "3 episodes, 17 steps, by an unknown policy (imitation)" in told
+    assert told.splitlines()[-1] == "environment: gym:CartPole-v1 (default settings), as given"
     assert err == "note: left out: infos, pickled objects, which are never opened\n"
     assert main(["show", str(out)]) == 0
     assert "without their agent" in capsys.readouterr().out

@@ -231,7 +231,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(whole):
     before = (whole / "weights.safetensors").read_bytes()
     with pytest.raises(PolicyscopeError, match="--resume"):
         train(plan(whole))
-    with pytest.raises(PolicyscopeError, match="another steps"):
+    with pytest.raises(PolicyscopeError, match="otherwise: steps is 320 there, 400 was asked for"):
         train(plan(whole, steps=400), resume=True)
     assert (whole / "weights.safetensors").read_bytes() == before
 

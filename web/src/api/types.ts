@@ -969,6 +969,12 @@ export interface components {
        * @default 0
        */
       episodes: number;
+      /**
+       * Explain
+       * @description Flags of ``policyscope explain`` that suit it; empty where no method does.
+       * @default
+       */
+      explain: string;
       /** Features */
       features: string[];
       /**
@@ -1017,6 +1023,12 @@ export interface components {
        */
       live_why: string;
       mean_return?: components["schemas"]["Estimate"] | null;
+      /**
+       * Methods
+       * @description Methods that can explain it.
+       * @default []
+       */
+      methods: string[];
       /** Obs Dtype */
       obs_dtype: string;
       /** Obs Shape */
@@ -1108,6 +1120,12 @@ export interface components {
        */
       episodes: number;
       /**
+       * Explain
+       * @description Flags of ``policyscope explain`` that suit it; empty where no method does.
+       * @default
+       */
+      explain: string;
+      /**
        * Finished
        * @default true
        */
@@ -1120,6 +1138,12 @@ export interface components {
       /** Id */
       id: string;
       mean_return?: components["schemas"]["Estimate"] | null;
+      /**
+       * Methods
+       * @description Methods that can explain it.
+       * @default []
+       */
+      methods: string[];
       /**
        * Outcomes
        * @default []

@@ -1,8 +1,10 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/svelte";
+import { cleanup, fireEvent, render, screen, within } from "@testing-library/svelte";
 import { afterEach, expect, test, vi } from "vitest";
+import type { RecordingDetail } from "../api/schema";
 import { Failure } from "../api/source";
 import CopyLine from "./CopyLine.svelte";
 import FailureView from "./Failure.svelte";
+import Figures from "./Figures.svelte";
 import { origin } from "./present.svelte";
 import { told } from "./told";
 
@@ -79,4 +81,17 @@ test("where something comes from, as far as it tells", () => {
   expect(origin({ seed: 0, packages: { torch: "2", none: null }, commit: "0123456789ab" })).toBe(
     "seed 0 \u00b7 commit 0123456789 \u00b7 torch 2",
   );
+});
+
+test("figures name the most frequent outcomes and count the rest", () => {
+  const shares = { coin: 0.5, saw: 0, enemy_left: 0, lava: 0.2, fell: 0, timed_out: 0.3 };
+  const outcomes = Object.entries(shares).map(([name, value]) => {
+    return { name, value, low: 0, high: 1, n: 10 };
+  });
+  const recording = { outcomes, episodes: 10 } as unknown as RecordingDetail;
+  render(Figures, { recording });
+  const figures = within(screen.getByRole("group", { name: /summary over 10 episodes/ }));
+  expect(figures.getByText("timed out").parentElement!.textContent).toContain("30%");
+  expect(figures.queryByText("enemy left")).toBeNull();
+  expect(figures.getByText("+3").title).toBe("saw 0%, enemy left 0%, fell 0%");
 });

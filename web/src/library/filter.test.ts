@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { EpisodeTable } from "../api/schema";
-import { EXAMPLES, parse } from "./filter";
+import { examples, together } from "./examples";
+import { parse } from "./filter";
 import { list, neighbour, pressed, readSort } from "./order";
 
 const TABLE: EpisodeTable = {
@@ -56,7 +57,7 @@ test.each([
   ["return<x", "return<"],
   ["steps>=NaN", "steps>="],
   ["outcome:", "outcome:"],
-  ["outcome<3", "outcome:arrived"],
+  ["outcome<3", "outcome:NAME"],
   ["toString<3", "toString"],
   ["!", "!"],
 ])("%j has a problem that names it, and the other terms still hold", (filter, named) => {
@@ -64,8 +65,47 @@ test.each([
   expect(found(`${filter} crashed`)).toEqual([1, 2]);
 });
 
-test("the examples that the box shows can be read", () => {
-  expect(EXAMPLES.map((example) => parse(example).problem)).toEqual(EXAMPLES.map(() => ""));
+const COINRUN: EpisodeTable = {
+  episode: [0, 1, 2, 3, 4],
+  seed: [0, 1, 2, 3, 4],
+  outcome: ["coin", "timed_out", "coin", "lava", "coin"],
+  total: [10, 0, 10, 0, 10],
+  steps: [117, 1000, 94, 31, 60],
+};
+const PENDULUM: EpisodeTable = {
+  episode: [0, 1, 2],
+  seed: [0, 1, 2],
+  outcome: ["truncated", "truncated", "truncated"],
+  total: [-1081.6, -1178.99, -1505.17],
+  steps: [200, 200, 200],
+};
+
+test("the examples that the box shows are of the recording's own outcomes and numbers", () => {
+  expect(examples(COINRUN)).toEqual(["lava", "return<10", "steps>=94", "!coin", "outcome:coin"]);
+  expect(examples(PENDULUM)).toEqual(["return<-1179", "outcome:truncated"]);
+  const close = { ...PENDULUM, total: [0.1234, 0.1266, 0.1299], outcome: ["a b", "", "c:d"] };
+  expect(examples(close)).toEqual(["return<0.127"]);
+  const none = { episode: [], seed: [], outcome: [], total: [], steps: [] };
+  expect(examples(none)).toEqual([]);
+});
+
+test("the example in the box lists an episode, whatever its terms", () => {
+  expect(together(COINRUN, 1)).toBe("lava");
+  expect(together(COINRUN, 3)).toBe("lava return<10 !coin"); // its 31 steps are too few
+  expect(list(COINRUN, "episode", together(COINRUN, 3)).rows).toEqual([3]);
+  expect(together(PENDULUM, 3)).toBe("return<-1179");
+  expect(together({ ...PENDULUM, total: [1, 1, 1] }, 3)).toBe("");
+});
+
+test("each example can be read, lists an episode, and most leave one out", () => {
+  for (const table of [TABLE, COINRUN, PENDULUM]) {
+    for (const example of examples(table)) {
+      expect(parse(example).problem).toBe("");
+      const { length } = list(table, "episode", example).rows;
+      expect(length).toBeGreaterThan(0);
+      if (example !== "outcome:truncated") expect(length).toBeLessThan(table.episode.length);
+    }
+  }
 });
 
 test.each([

@@ -10,7 +10,6 @@ import type { EpisodeTable } from "../api/schema";
 import { fixed } from "../model/format";
 import { outcomeText } from "../model/palette";
 
-export const EXAMPLES = ["crashed", "!arrived", "return<3", "steps>=10", "outcome:arrived"];
 const NUMBERS = { return: "total", steps: "steps", seed: "seed", episode: "episode" } as const;
 
 export type Test = (table: EpisodeTable, index: number) => boolean;
@@ -72,7 +71,7 @@ function parseTerm(term: string): Test | string {
 
 function outcomeTerm(sense: string, value: string): Test | string {
   if (!value) return `an outcome must stand behind outcome${sense}`;
-  if (![":", "=", "!="].includes(sense)) return "write outcome:arrived or outcome!=arrived";
+  if (![":", "=", "!="].includes(sense)) return "write outcome:NAME or outcome!=NAME";
   return (table, index) => {
     const outcome = table.outcome[index] ?? "";
     const named = [outcome, ...outcome.split("+")].some((part) => plain(part) === value);

@@ -33,6 +33,8 @@ const LINE: RecordingLine = {
   recorded: "2026-11-21T12:57:30+00:00",
   mean_return: { name: "mean return", value: -1.5, low: null, high: null, n: 3 },
   outcomes: [{ name: "timed_out", value: 1, low: 0.4, high: 1, n: 3 }],
+  methods: [],
+  explain: "",
 };
 const TABLE: EpisodeTable = {
   episode: [0, 1, 2],
@@ -72,6 +74,20 @@ test("an empty folder says which command makes a recording", async () => {
   expect(document.body.dataset.ready).toBe("true");
 });
 
+test("a method is suggested for a recording that it can explain", async () => {
+  const plain = { ...LINE, id: "plain", path: "plain", explain: "" };
+  const open = { ...LINE, id: "open", path: "open", explain: "--method a", finished: false };
+  const fits = { ...LINE, id: "fits", path: "fits", explain: "--method traces --site relu" };
+  showLibrary({ recordings: [plain, open, fits] });
+  expect(
+    await screen.findByText("policyscope explain runs/fits --method traces --site relu"),
+  ).toBeTruthy();
+  cleanup();
+  showLibrary({ recordings: [plain, open] });
+  expect(await screen.findByText(/no finished recording that a method explains/)).toBeTruthy();
+  expect(screen.queryByText(/policyscope explain/)).toBeNull();
+});
+
 test("says that something may be missing where not all folders were looked at", async () => {
   showLibrary({ whole: false });
   expect(await screen.findByText(/some recordings and results\s+may be missing/)).toBeTruthy();
@@ -87,6 +103,20 @@ test("a recording shows its return, outcomes and day; a click opens it", async (
   expect(within(row).getByText(/timed out\s+100%/)).toBeTruthy();
   await fireEvent.click(row);
   expect(shown.now).toMatchObject({ page: "recording", recording: "rec" });
+});
+
+test("of many outcomes the most frequent are named, the rest counted", async () => {
+  const shares = { coin: 0.5, saw: 0, enemy_left: 0, lava: 0.2, fell: 0, timed_out: 0.3 };
+  const outcomes = Object.entries(shares).map(([name, value]) => ({
+    ...LINE.outcomes[0]!,
+    name,
+    value,
+  }));
+  showLibrary({ recordings: [{ ...LINE, outcomes }] });
+  const row = (await screen.findByText("runs/rec")).closest("tr")!;
+  expect(within(row).getByText(/timed out\s+30%/)).toBeTruthy();
+  expect(within(row).queryByText(/saw/)).toBeNull();
+  expect(within(row).getByText("+3").title).toBe("saw 0%, enemy left 0%, fell 0%");
 });
 
 test("a torn recording tells why and does not open; a result tells its checks", async () => {
@@ -134,7 +164,8 @@ test("the list of episodes: current, sorted, filtered, up and down", async () =>
   await fireEvent.keyDown(document.body, { key: "ArrowUp" });
   expect(onopen.mock.calls).toEqual([[0], [1]]);
 
-  const box = screen.getByRole("searchbox");
+  const box = screen.getByRole("searchbox") as HTMLInputElement;
+  expect(box.placeholder).toBe("filter, e.g. timed_out");
   await fireEvent.input(box, { target: { value: "steps<10" } });
   expect(shown.now).toMatchObject({ sort: "return", filter: "steps<10" });
   expect(screen.getByText("2 of 3 episodes")).toBeTruthy();

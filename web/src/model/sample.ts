@@ -18,6 +18,8 @@ export function sampleRecording(change: Partial<RecordingDetail> = {}): Recordin
     recorded: null,
     mean_return: null,
     outcomes: [],
+    methods: [],
+    explain: "",
     problem: null,
     actions: ["SLOWER", "IDLE", "FASTER"],
     rows: ["ego", "vehicle 1"],

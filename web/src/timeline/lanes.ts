@@ -34,13 +34,13 @@ const TITLES: Record<string, string> = {
   logp: "log-probabilities",
   probability: "probabilities",
 };
-const OF_ACTION = /^[a-z]+\[([^[\]]+)\]$/;
+const OF_ACTION = /^(?:q|p|logit|logp)\[([^[\]]+)\]$/;
 const NEUTRAL = { colour: "var(--ink-2)", dash: "" };
 
 /** The action that a track such as q[FASTER] or logit[2] is about; null for all others. */
 export function actionOf(name: string, actions: string[]): number | null {
   const inside = OF_ACTION.exec(name)?.[1];
-  if (inside === undefined || name.startsWith("mean[")) return null;
+  if (inside === undefined) return null;
   const named = actions.indexOf(inside);
   if (named >= 0) return named;
   const index = /^\d+$/.test(inside) ? Number(inside) : -1;

@@ -70,7 +70,8 @@ def parity(agent: Agent, original: Original, obs: Tensor) -> Parity:
         obs: (T, B, ...) observations.
 
     Raises:
-        PolicyscopeError: the original fails, or gives no output that the agent has.
+        PolicyscopeError: the original fails, gives no output that the agent has, or one of another
+            shape.
 
     Cost: a forward pass of the original and one or two of the agent for every observation.
 
@@ -86,6 +87,7 @@ def parity(agent: Agent, original: Original, obs: Tensor) -> Parity:
     if not named or len(named) < len(theirs):
         mine, other = ", ".join(single), ", ".join(theirs) or "nothing"
         raise PolicyscopeError(f"the original answers {other}, the agent {mine}")
+    _require_shapes(single, theirs)
     precision, exact = "float32", single
     if all(theirs[name].dtype == torch.float64 for name in named):
         try:
@@ -128,6 +130,22 @@ def in_float64(agent: Agent, obs: Tensor) -> Outputs:
     wide = replace(agent, net=net, preprocess=Widened(agent.preprocess))
     state = tree_map(_double, wide.initial_state(obs.shape[1]))
     return _outputs(lambda x, memory: wide.forward(x, memory), wide, obs, state)
+
+
+def _require_shapes(mine: Outputs, theirs: Outputs) -> None:
+    wrong = [
+        f"{name} as {_shape(value)}, the agent as {_shape(mine[name])}"
+        for name, value in theirs.items()
+        if value.shape != mine[name].shape
+    ]
+    if wrong:
+        rows = next(iter(mine.values())).shape[1]
+        raise PolicyscopeError(f"for {rows} observations the original gives {'; '.join(wrong)}")
+
+
+def _shape(value: Tensor) -> str:
+    """Shape of what one call gave, e.g. (8, 3)."""
+    return str(tuple(value.shape[1:]))
 
 
 def _double(value: Tensor) -> Tensor:

@@ -19,6 +19,10 @@ class RecordingLine(Message):
     """ISO time."""
     mean_return: Estimate | None = None
     outcomes: list[Estimate] = []
+    methods: list[str] = []
+    """Methods that can explain it."""
+    explain: str = ""
+    """Flags of ``policyscope explain`` that suit it; empty where no method does."""
     problem: str | None = None
     held: int | None = None
     """How many of its episodes an exported page holds; None for all, as a server does."""

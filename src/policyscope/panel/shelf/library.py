@@ -3,9 +3,9 @@
 from time import monotonic
 
 from policyscope import __version__
-from policyscope.core.registry import entry, names
 from policyscope.panel.contract.library import Library
 from policyscope.panel.shelf.lines import recording_line
+from policyscope.panel.shelf.methods import served_methods
 from policyscope.panel.shelf.results import result_line
 from policyscope.panel.shelf.shelf import Shelf
 
@@ -32,11 +32,6 @@ def listing(shelf: Shelf) -> Library:
             for rec, folder in found.recordings.items()
         ],
         results=[result_line(shelf, res, folder) for res, folder in found.results.items()],
-        methods=[name for name in names("method") if _is_ours(name)],
+        methods=served_methods(),
         whole=found.whole,
     )
-
-
-def _is_ours(method: str) -> bool:
-    """Whether a job's own process knows the method; it imports no plugin."""
-    return entry("method", method).startswith("policyscope.")

@@ -12,6 +12,7 @@ from policyscope.core.errors import BadFile, PolicyscopeError, system_error
 from policyscope.core.files import read_json
 from policyscope.panel.contract.library import RecordingLine
 from policyscope.panel.failures import without_folders
+from policyscope.panel.shelf.methods import methods_for, suggestion
 from policyscope.panel.shelf.shelf import Shelf, recording_signature
 from policyscope.panel.shelf.summary import mean_return, outcome_shares
 from policyscope.recordings.plan import UNKNOWN, read_header
@@ -91,6 +92,7 @@ def _read(shelf: Shelf, rec: str, folder: Path) -> Facts:
 
 
 def _facts(line: RecordingLine, values: dict[str, Any], table: pd.DataFrame, folder: Path) -> Facts:
+    methods = methods_for(values, folder, len(table))
     more = {
         "agent": agent_name(folder, values.get("provenance")),
         "env": str(values["env"]["id"]),
@@ -99,6 +101,8 @@ def _facts(line: RecordingLine, values: dict[str, Any], table: pd.DataFrame, fol
         "steps": int(table["steps"].sum()),
         "recorded": recorded(values.get("provenance")),
         "outcomes": outcome_shares(table, _told_outcomes(values)),
+        "methods": methods,
+        "explain": suggestion(values, methods),
     }
     return Facts(
         RecordingLine(**{**dict(line), **more}),

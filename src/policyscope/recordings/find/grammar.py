@@ -268,7 +268,7 @@ def _named(reader: _Reader, what: Literal["outcome", "action"]) -> Named | Chang
         return Changes()
     options = ("==", "!=", "changes") if what == "action" else ("==", "!=")
     same = reader.need(*options) == "=="
-    at, words = reader.now.at, []
+    at, words = reader.now.at, list[str]()
     while reader.now.kind in ("word", "literal") or (words and reader.now.text in ("-", "+")):
         if reader.now.text in ("and", "or") and words:
             break

@@ -98,8 +98,8 @@ class Numbers:
             beyond = 0.0 if terminated[one][-1] else value[one][-1]
             following = np.append(value[one][1:], beyond)
             over = np.arange(len(following)) == len(following) - 1
-            columns = [a[:, None] for a in (reward[one], value[one], following, over)]
-            out[one] = advantages(*columns, self.gamma, self.lam)[:, 0]
+            rows = reward[one, None], value[one, None], following[:, None], over[:, None]
+            out[one] = advantages(*rows, self.gamma, self.lam)[:, 0]
         return out
 
     def _margin(self) -> np.ndarray:

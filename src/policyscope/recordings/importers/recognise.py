@@ -72,5 +72,6 @@ def import_episodes(
     kept: Kept = find(KIND, lineage)(path, env=env)
     source = card_of(Path(path), kept.lineage)
     told = {"lineage": source["lineage"], "source": source["source"], "notes": list(kept.notes)}
-    write_recording(kept, out, {**provenance(command), **told})
+    versions = kept.env.versions if kept.env else ()
+    write_recording(kept, out, {**provenance(command, None, versions), **told})
     return open_recording(out)

@@ -49,6 +49,11 @@ class Actor:
             episode=n,
         )
 
+    @property
+    def ended(self) -> int:
+        """Episodes that have ended; every lane is in one more."""
+        return self.episode - self.stepper.lanes
+
     def epsilon(self) -> float:
         """Probability of a random action now; the schedule ticks before the action."""
         c = self.config

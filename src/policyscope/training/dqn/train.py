@@ -129,10 +129,10 @@ def _run(
         actor.restore(*state)
     else:
         save_agent(agent, plan.out)
-    with CurveLog(plan.out, actor.step, plan.steps) as log:
+    with CurveLog(plan.out, actor.step, plan.steps, plan.config.lanes) as log:
         _loop(plan, learner, actor, log)
     agent.net = learner.best.eval()
-    agent.card |= {"steps": actor.step, "episodes": actor.episode}
+    agent.card |= {"steps": actor.step, "episodes": actor.ended}
     save_agent(agent, plan.out)
     return agent
 
@@ -210,5 +210,5 @@ def _card(plan: Plan) -> dict[str, Any]:
         "config": plan.config.to_json(),
         "seed": plan.seed,
         "steps": plan.steps,
-        "provenance": provenance(plan.command, plan.seed),
+        "provenance": provenance(plan.command, plan.seed, plan.env.versions),
     }

@@ -11,6 +11,7 @@ from policyscope.envs.stepper import Stepper
 from policyscope.training.starts import Starts
 
 STEPS, KEPT_EVERY = 48, 12
+LAYERS = (nn.Conv2d, nn.Linear)
 
 
 def unit_variance(agent: Agent, obs: Shaped[np.ndarray, " N *obs"]) -> None:
@@ -37,7 +38,8 @@ def unit_variance(agent: Agent, obs: Shaped[np.ndarray, " N *obs"]) -> None:
 
     for name in agent.sites():
         layer = modules[name]
-        if type(layer) not in (nn.Conv2d, nn.Linear):  # a head is a class of its own
+        # exactly these: a head is a class of its own
+        if not isinstance(layer, nn.Conv2d | nn.Linear) or type(layer) not in LAYERS:
             continue
         found = output(name)
         if layer.bias is not None:
@@ -45,7 +47,7 @@ def unit_variance(agent: Agent, obs: Shaped[np.ndarray, " N *obs"]) -> None:
         spread = output(name).std()
         if spread > 0:
             for weights in layer.parameters():
-                weights.data /= spread
+                weights.data.div_(spread)
     agent.initial = {k: v.detach().clone() for k, v in agent.net.state_dict().items()}
 
 
@@ -59,11 +61,10 @@ def observations_of(stepper: Stepper, starts: Starts, seed: int) -> Shaped[np.nd
     """
     random, count = np.random.default_rng([seed, 3]), len(stepper.space.actions)
     obs = stepper.start([starts.training(i) for i in range(stepper.lanes)])
-    kept = [obs.copy()]
+    kept, running = [obs.copy()], np.ones(stepper.lanes, bool)
     for step in range(1, STEPS):
-        if not stepper.running.any():
-            break
         answer = stepper.step(random.integers(0, count, stepper.lanes).tolist())
+        running &= ~(answer.terminated | answer.truncated)
         if step % KEPT_EVERY == 0:
-            kept.append(answer.obs[stepper.running].copy())
+            kept.append(answer.obs[running].copy())
     return np.concatenate(kept)
