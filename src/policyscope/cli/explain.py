@@ -32,7 +32,7 @@ examples:
 class Args:
     """Flags of ``policyscope explain``."""
 
-    recording: Annotated[str, tyro.conf.Positional]
+    recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC")]
     """Folder of the recording."""
     method: str = "attention"
     """How to explain it: attention, memory or traces; an unknown name lists those there are."""
