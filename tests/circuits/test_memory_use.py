@@ -1,6 +1,7 @@
 """The method memory: agents that need their memory and such that carry it in vain."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,6 +159,21 @@ def test_a_planted_velocity_is_read_where_it_was_put():
     assert chance.value < 0.02
     less = memory._velocity(planted(2.0), FEW)[0]["read"].sel(source="memory").values
     assert ((less > 0.2) & (less < 0.9)).all()
+
+
+def test_a_direction_without_motion_is_left_unknown():
+    still = replace(planted(0.0), velocity=planted(0.0).velocity * [1, 0])
+    data, chance = memory._velocity(still, FEW)
+    assert data["read"].sel(source="memory", direction="right") == pytest.approx(1, abs=1e-6)
+    assert data["read"].sel(direction="down").isnull().all()
+    assert chance.passed
+
+
+def test_rows_are_taken_in_pieces_that_change_nothing(recordings, monkeypatch):
+    whole = memory.memory_use(recordings[1.0], FEW).data
+    monkeypatch.setattr(memory, "ROWS", 7)
+    pieces = memory.memory_use(recordings[1.0], FEW).data
+    assert pieces["kl"].values == pytest.approx(whole["kl"].values, abs=1e-6)
 
 
 def test_a_frame_is_encoded_where_memory_does_not_reach_yet(coinrun, recordings):

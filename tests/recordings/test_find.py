@@ -150,16 +150,73 @@ def test_entities_are_the_nearest_of_their_kind(recording, name):
     assert table["number"].to_numpy() == pytest.approx([known[at] for at in asked])
 
 
-def test_successive_steps_are_one_moment_with_its_strongest_number(recording):
-    table = find(recording, "entity(vehicle).distance < 1000")
-    assert len(table) <= len(recording)
+def distances(recording):
+    """From the ego to the nearest other vehicle, by episode and step."""
+    known = {}
+    for k in recording.episodes["episode"]:
+        for step, scene in recording.entities(k).groupby("step"):
+            ego = scene[scene["identity"] == 0].iloc[0]
+            others = scene[scene["identity"] != 0]
+            if len(others):
+                known[k, step] = np.hypot(others["x"] - ego["x"], others["y"] - ego["y"]).min()
+    return known
+
+
+@pytest.mark.parametrize(("sign", "strongest"), [("<", min), (">", max)])
+def test_successive_steps_are_one_moment_with_its_strongest_number(recording, sign, strongest):
+    known = distances(recording)
+    middle = float(np.median(list(known.values())))
+    table = find(recording, f"entity(vehicle).distance {sign} {middle}")
+    assert (table["until"] > table["step"]).any()
     for line in table.itertuples():
-        near = find(recording, f"entity(vehicle).distance bottom 1 and step >= {line.step}"
-                    f" and step <= {line.until} and entity(vehicle).distance > 0")  # fmt: skip
-        assert line.number >= near["number"].iloc[0] - 1e-9
+        inside = [known[line.episode, s] for s in range(line.step, line.until + 1)]
+        assert line.number == pytest.approx(strongest(inside))
+    assert table[["episode", "step"]].apply(tuple, axis=1).is_monotonic_increasing
     single = find(recording, "step >= 0", True)
     assert len(single) == len(recording)
     assert (single["number"] == single["until"]).all()
+
+
+def test_one_per_episode_holds_across_or(recording):
+    table = find(recording, "step == 0 or step == 2", True)
+    assert table["episode"].is_unique
+    assert (table["step"] == 0).all()
+    both = find(recording, "step == 2 or step == 0")
+    assert both["step"].tolist()[:2] == [0, 2]
+    assert len(both) == 2 * len(recording)
+
+
+def test_what_is_unknown_holds_for_nothing(recording):
+    ahead = moments(recording, "value != value@t+2")
+    assert ahead <= by_loop(recording, lambda d, t: t + 2 < d.sizes["step"])
+    assert ahead
+    assert find(recording, "step / reward > 1 and reward == 0").empty
+    assert find(recording, "1 / (step - step) != 3").empty
+
+
+def test_the_one_who_acts_is_its_kind(recording):
+    table = find(recording, "entity(ego).speed > 0.01 and entity(ego).distance == 0")
+    assert len(table) == len(recording)
+    speeds = recording.entities(0).query("identity == 0")["speed"]
+    assert table["number"][0] == pytest.approx(max(speeds[: table["until"][0] + 1]))
+
+
+def test_beyond_a_limit_stands_nothing_where_the_agent_was_trained_so(recording, monkeypatch):
+    cut = {int(k) for k, over in zip(recording.episodes["episode"],
+           recording.episodes["outcome"] == "timed_out", strict=True) if over}  # fmt: skip
+    assert cut
+
+    def last():
+        table = find(recording, "step == steps - 1 and advantage top 1000", gamma=1.0, lam=1.0)
+        return dict(zip(table["episode"], table["number"], strict=True))
+
+    with_value = last()
+    monkeypatch.setitem(recording.agent.card, "config", {"truncation_bootstraps": False})
+    without = last()
+    for k, number in with_value.items():
+        data = recording.episode(k)
+        lost = value(data)[-1] if k in cut else 0.0
+        assert number - without[k] == pytest.approx(lost, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +236,8 @@ def test_successive_steps_are_one_moment_with_its_strongest_number(recording):
         ("entity(tram).x > 0", "entity(tram).x", "vehicle"),
         ("entity(vehicle).colour > 0", "colour", "expected distance or speed"),
         ("value $ 3", "$", "cannot be read"),
+        ("logit[20] > 1", "logit[20]", "no such number"),
+        ("and", "and", "there is no quantity 'and'; there"),
         ("abs(value > 3", ">", "expected )"),
     ],
 )
@@ -205,6 +264,10 @@ def test_the_command_puts_out_a_table_or_json(recorded, capsys):
     assert [set(line) for line in values["found"]] == [
         {"episode", "step", "until", "number", "outcome", "return"}
     ] * 3
+    assert main(["find", str(recorded), "step / (step - 1) > 1", "--json", "-"]) == 0
+    json.loads(capsys.readouterr().out)
+    assert main(["find", str(recorded), "step == 0", "--limit", "0"]) != 0
+    assert "--limit must be at least 1" in capsys.readouterr().err
     assert main(["find", str(recorded), "value tip 3"]) != 0
     assert capsys.readouterr().err.startswith("error: query 'value tip 3': expected a comparison")
     assert main(["find", str(recorded), "step > 1000"]) == 0

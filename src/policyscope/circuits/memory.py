@@ -27,7 +27,7 @@ from policyscope.core.hooks import capture
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
 
-EPISODES = 20
+EPISODES, ROWS = 20, 512
 MOVERS = ("player", "mouse", "ego")
 SOURCES = ("memory", "frame", "difference")
 DIRECTIONS = ("right", "down")
@@ -82,7 +82,7 @@ def memory_use(
     Raises:
         PolicyscopeError: the recorded agent has no memory, or too few episodes.
 
-    Cost: two forward passes for each decision, then folds x 8 ridge regressions.
+    Cost: two forward passes for each decision, 512 at a time, then folds x 8 ridge regressions.
 
     Reference: Alain & Bengio 2016 (linear probes); Field & Welsh 2007 (bootstrap of clusters).
     """
@@ -93,12 +93,13 @@ def memory_use(
     site = frame_site(agent)
     used = _together(list(_passes(recording, agent, site)))
     found, checks = _means(used, config)
-    if np.isfinite(used.velocity).all(1).any():
+    known = used.velocity[np.isfinite(used.velocity).all(1)]
+    if len(known) and known.std(0).any():
         read, chance = _velocity(used, config)
         found, checks = xr.merge([found, read]), [*checks, chance]
         notes = []
     else:
-        notes = ["the recording has no entity that acts, so no velocity was read"]
+        notes = ["the recording has no entity that acts and moves, so no velocity was read"]
     changed = [f"{k}={v!r}" for k, v in asdict(config).items() if v != getattr(MemoryConfig, k)]
     given = [f"MemoryConfig({', '.join(changed)})"] if changed else []
     line = python_line(memory_use, recording, given, [MemoryConfig] if changed else [])
@@ -137,14 +138,13 @@ def _passes(recording: Any, agent: Agent, site: str) -> Iterator[Used]:
     for begin in range(0, len(numbers), EPISODES):
         part = numbers[begin : begin + EPISODES]
         rows = recording.rows(["obs", "state_in", *told], part)
-        velocity = np.concatenate([_moving(recording, k) for k in part])
-        yield _taken(agent, site, rows, told, velocity)
+        rows["velocity"] = np.concatenate([_moving(recording, k) for k in part])
+        for at in range(0, len(rows["step"]), ROWS):
+            yield _taken(agent, site, {k: v[at : at + ROWS] for k, v in rows.items()}, told)
 
 
 @torch.no_grad()
-def _taken(
-    agent: Agent, site: str, rows: dict[str, np.ndarray], told: Sequence[str], velocity: np.ndarray
-) -> Used:
+def _taken(agent: Agent, site: str, rows: dict[str, np.ndarray], told: Sequence[str]) -> Used:
     obs = torch.from_numpy(rows["obs"]).to(agent.device)
     fresh = agent.initial_state(len(obs))
     kept, after = agent.forward(obs, from_flat_rows(rows["state_in"], fresh))
@@ -160,7 +160,7 @@ def _taken(
         (kept["value"] - reset["value"] if "value" in kept else unknown).cpu().double().numpy(),
         flat_rows(after).cpu().double().numpy(),
         seen[site].flatten(1).cpu().double().numpy(),
-        velocity,
+        rows["velocity"],
         float(max(gaps, default=np.nan)),
     )
 
@@ -259,7 +259,7 @@ def _velocity(used: Used, config: MemoryConfig) -> tuple[xr.Dataset, Check]:
         draws.append(_explained(weights, velocity, predicted, group))
     elsewhen = np.roll(velocity, len(velocity) // 2, 0)
     guessed = read_out(used.memory[known], elsewhen, episode, config.folds, config.seed)
-    chance = _explained(weights[:1], elsewhen, guessed, group).max()
+    chance = np.nanmax(_explained(weights[:1], elsewhen, guessed, group))
     bands: Band = band(np.stack([*draws, draws[0] - draws[1]], 1), config.level, len(numbers))
     dims = ("source", "direction")
     data = xr.Dataset(

@@ -46,8 +46,9 @@ class Args:
     seed: int = 0
     """Seed of the first episode; the others follow. Evaluation has the seeds 0..9999."""
     baselines: str = "random,untrained"
-    """Comma-separated: random, untrained, constant:ACTION; 'none' for none. untrained takes long
-    for agents of images whose initial weights are unknown: --baselines random leaves it out."""
+    """Comma-separated: random, untrained, memoryless, constant:ACTION; 'none' for none. untrained
+    takes long for agents of images whose initial weights are unknown: --baselines random leaves it
+    out."""
     env: str | None = None
     """Another environment than the agent's own: a name of ours or gym:ID."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)

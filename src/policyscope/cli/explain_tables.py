@@ -151,6 +151,8 @@ def memory_text(values: Mapping[str, Any]) -> None:
 
 
 def _with_interval(line: Mapping[str, float | None]) -> str:
+    if line["estimate"] is None:
+        return "–"
     ends = [line[k] for k in ("low", "high")]
     shown = "" if None in ends else f" [{ends[0]:.3f}, {ends[1]:.3f}]"
     return f"{line['estimate']:.3f}{shown}"

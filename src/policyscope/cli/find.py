@@ -58,6 +58,8 @@ def main(argv: Sequence[str]) -> int:
         given = getattr(args, name)
         if given is not None and not 0 <= given <= 1:
             raise PolicyscopeError(f"--{name} must be between 0 and 1, got {given}")
+    if args.limit < 1:
+        raise PolicyscopeError(f"--limit must be at least 1, got {args.limit}")
     from policyscope.recordings.find.grammar import parse_query
     from policyscope.recordings.find.search import find
     from policyscope.recordings.read import open_recording
@@ -65,11 +67,12 @@ def main(argv: Sequence[str]) -> int:
     query = parse_query(args.query)
     recording = open_recording(args.recording)
     found = find(recording, query, args.one_per_episode, args.gamma, args.lam)
-    text = json.dumps(_values(args, found, len(recording)), indent=2, allow_nan=False) + "\n"
-    if args.json == "-":
-        sys.stdout.write(text)
-        return 0
     if args.json:
+        values = _values(args, found, len(recording))
+        text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+        if args.json == "-":
+            sys.stdout.write(text)
+            return 0
         write_text(args.json, text)
     _table(args, found, len(recording))
     return 0

@@ -38,8 +38,9 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def _handler(handler: Any) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread alone
+    ignored = signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None)
+    if ignored or threading.current_thread() is not threading.main_thread():
+        yield  # as in the background of a script; and signals come to the main thread alone
         return
     before = signal.signal(signal.SIGINT, handler)
     try:

@@ -84,6 +84,10 @@ def main(argv: Sequence[str]) -> int:
          "watch-every": (args.watch_every, 0), "watch-episodes": (args.watch_episodes, 1)}
     )  # fmt: skip
     config = configure(PRESETS, args.preset, args.set)
+    if args.start_weights and not args.start:
+        raise PolicyscopeError("--start-weights belongs to --start; give both, or leave it out")
+    if args.start and config.unit_variance:
+        raise PolicyscopeError("unit_variance makes first weights; with --start there are some")
     from policyscope.cli.device import choose_device
     from policyscope.cli.environment import with_mode
     from policyscope.envs.make import parse_env

@@ -1,6 +1,7 @@
 """Runs of PPO: what is kept, what a resume gives, what is refused."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,30 @@ def test_a_run_begins_with_the_weights_of_another(whole, tmp_path, plan):
     assert kept["start"] == told["weights"] != fingerprint(load_agent(whole))[:16]
 
 
+def test_a_start_is_not_forgotten_on_resume(whole, tmp_path, plan):
+    begun = plan(tmp_path / "on", start=str(whole), start_weights="initial", steps=64)
+    train(begun)
+    for other in (
+        plan(tmp_path / "on", steps=64),
+        plan(tmp_path / "on", start=str(whole), steps=64),
+    ):
+        with pytest.raises(BadFile, match="start is .* there"):
+            train(other, resume=True)
+    train(begun, resume=True)
+    assert load_agent(tmp_path / "on").card["start"]["file"] == "initial"
+
+
+def test_a_start_may_spell_its_arguments_otherwise(whole, tmp_path, plan):
+    copy = tmp_path / "copy"
+    shutil.copytree(whole, copy)
+    values = json.loads((copy / "agent.json").read_text())
+    arguments = values["network"]["arguments"]
+    values["network"]["arguments"] = {"learned_start": False, **dict(reversed(arguments.items()))}
+    (copy / "agent.json").write_text(json.dumps(values))
+    agent = train(plan(tmp_path / "on", start=str(copy), steps=64))
+    assert agent.card["start"]["weights"] == fingerprint(load_agent(copy))[:16]
+
+
 def test_what_is_remembered_at_first_can_be_learned(tmp_path, plan):
     agent = train(plan(tmp_path / "run", settings=[*TINY, "learned_start=true"], steps=64))
     assert not torch.equal(agent.net.init_hx, agent.initial["init_hx"])
@@ -74,7 +99,9 @@ def test_what_is_remembered_at_first_can_be_learned(tmp_path, plan):
 
 def test_a_run_does_not_begin_with_another_network(whole, tmp_path, plan):
     wider = [*TINY, "widths=[4,4,8]"]
-    with pytest.raises(PolicyscopeError, match="has another network than this training"):
+    with pytest.raises(
+        PolicyscopeError, match="has another widths than this training: .4, 4, 4. against .4, 4, 8."
+    ):
         train(plan(tmp_path / "on", start=str(whole), settings=wider))
     assert not (tmp_path / "on").exists()
 

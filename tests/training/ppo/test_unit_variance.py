@@ -8,6 +8,7 @@ from torch import nn
 from policyscope.agents.store import load_agent
 from policyscope.core.hooks import capture
 from policyscope.envs.make import make, parse_env
+from policyscope.training.ppo import train as ppo
 from policyscope.training.ppo.config import PRESETS
 from policyscope.training.ppo.network import fresh_agent
 from policyscope.training.ppo.train import train
@@ -45,11 +46,30 @@ def test_every_layer_has_mean_0_and_variance_1_and_heads_stay(settings):
     assert all(torch.equal(v, agent.initial[k]) for k, v in agent.net.state_dict().items())
 
 
-def test_a_run_begins_so_and_resumes(tmp_path, plan):
+def test_a_run_begins_so_and_goes_on_to_the_same_weights(tmp_path, plan, monkeypatch):
     settings = ["widths=[4,4,4]", "lanes=4", "horizon=16", "minibatches=2", "unit_variance=true"]
-    train(plan(tmp_path / "a", settings=settings, steps=64))
-    plain = plan(tmp_path / "b", settings=settings[:-1], steps=64)
-    train(plain)
-    first, other = (load_agent(tmp_path / name).initial for name in "ab")
+
+    def planned(name, settings=settings):
+        return plan(tmp_path / name, settings=settings, steps=192, save_every=64)
+
+    train(planned("a"))
+    train(planned("plain", settings[:-1]))
+    first, other = (load_agent(tmp_path / name).initial for name in ("a", "plain"))
     assert not torch.equal(first["embedder.fc.weight"], other["embedder.fc.weight"])
     assert torch.equal(first["fc_policy.weight"], other["fc_policy.weight"])
+    advance, rounds = ppo.advance, []
+
+    def interrupting(*given):
+        rounds.append(1)
+        if len(rounds) == 2:
+            raise KeyboardInterrupt
+        return advance(*given)
+
+    monkeypatch.setattr(ppo, "advance", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train(planned("b"))
+    train(planned("b"), resume=True)
+    assert len(rounds) == 4
+    a, b = (load_agent(tmp_path / name) for name in "ab")
+    for one, two in ((a.initial, b.initial), (a.net.state_dict(), b.net.state_dict())):
+        assert all(torch.equal(one[k], two[k]) for k in one)

@@ -342,5 +342,6 @@ def _entity(reader: _Reader, at: int) -> Quantity:
 
 
 def _near(word: str, words: Iterable[str]) -> str:
-    found = difflib.get_close_matches(word, list(words), n=2, cutoff=0.6)
+    others = [other for other in words if other != word]
+    found = difflib.get_close_matches(word, others, n=2, cutoff=0.6)
     return f" (did you mean {' or '.join(found)}?)" if found else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from policyscope.core.errors import UnknownName
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.target_parser import parse_target
 from policyscope.recordings.find.grammar import BadQuery, Number, Quantity, Sum, Written
 from policyscope.recordings.steps import Steps
@@ -27,6 +27,7 @@ class Numbers:
         steps: successive steps of whole episodes.
         gamma: discount of advantages, per step.
         lam: decay of advantages, per step.
+        bootstraps: whether the value of what was seen last stands beyond a step limit.
         kinds: filled with the kinds of entities met.
     """
 
@@ -34,6 +35,7 @@ class Numbers:
     steps: Steps
     gamma: float
     lam: float
+    bootstraps: bool = True
     kinds: set[str] = field(default_factory=set)
     _known: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
@@ -49,8 +51,10 @@ class Numbers:
             left = self.of(number.left)
             if number.right is None:
                 return np.abs(left)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return _JOIN[number.operator](left, self.of(number.right))
+            right = self.of(number.right)
+            if number.operator == "/":
+                right = np.where(right == 0, np.nan, right)  # then the quotient is unknown
+            return _JOIN[number.operator](left, right)
         key = number.entity, number.name
         if key not in self._known:
             self._known[key] = np.asarray(self._quantity(number), float)
@@ -65,15 +69,15 @@ class Numbers:
         if quantity.name in rows:
             try:
                 return rows[quantity.name]()
-            except UnknownName as error:
+            except PolicyscopeError as error:
                 raise self._lacking(quantity, error) from None
         try:
             actions = self.steps.recording.space.actions
             return of_target(parse_target(quantity.name), actions, self.steps)
-        except UnknownName as error:
+        except PolicyscopeError as error:
             raise self._lacking(quantity, error) from None
 
-    def _lacking(self, quantity: Quantity, error: UnknownName) -> BadQuery:
+    def _lacking(self, quantity: Quantity, error: PolicyscopeError) -> BadQuery:
         return BadQuery(self.text, quantity.at, f"the recording has no such number: {error}")
 
     def _value(self) -> np.ndarray:
@@ -91,11 +95,12 @@ class Numbers:
         return out
 
     def _advantage(self) -> np.ndarray:
-        """Nothing is expected beyond an end by the rules; beyond a limit, what was seen last."""
+        """Nothing is expected beyond an end; beyond a limit, if asked for, what was seen last."""
         reward, value, steps = self._reward().astype(float), self._value(), self.steps
         terminated, out = steps.column("terminated"), np.zeros(len(steps))
         for one in spans(steps):
-            beyond = 0.0 if terminated[one][-1] else value[one][-1]
+            ends = terminated[one][-1] or not self.bootstraps
+            beyond = 0.0 if ends else value[one][-1]
             following = np.append(value[one][1:], beyond)
             over = np.arange(len(following)) == len(following) - 1
             rows = reward[one, None], value[one, None], following[:, None], over[:, None]
@@ -115,10 +120,14 @@ class Numbers:
         return out
 
     def _of_entity(self, quantity: Quantity) -> np.ndarray:
-        """Of the entity of a kind nearest to the one who acts (identity 0), or their count."""
+        """Of the entity of a kind nearest to the one who acts (identity 0), or their count.
+
+        The kind of the one who acts stands for that one, unless others are of that kind too.
+        """
         table = self.steps.entity_columns(["identity", "kind", "x", "y", "speed"])
         self.kinds |= set(table["kind"].tolist())
-        mine = (table["kind"] == quantity.entity) & (table["identity"] != 0)
+        named, others = table["kind"] == quantity.entity, table["identity"] != 0
+        mine = named & others if (named & others).any() else named
         at = table["at"][mine]
         if quantity.name == "count":
             return np.bincount(at, minlength=len(self.steps)).astype(float)

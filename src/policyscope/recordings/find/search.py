@@ -71,7 +71,8 @@ def find(
     Args:
         recording: an opened recording.
         query: e.g. ``value drops > 1 within 5``; ``grammar`` says what may stand in it.
-        one_per_episode: of each episode, the strongest moment alone.
+        one_per_episode: of each episode, the strongest moment alone, of the first of its lists of
+            clauses that holds for one.
         gamma: discount of advantages; default: the one that the agent was trained with, or 0.99.
         lam: decay of advantages; default: likewise, or 0.95.
 
@@ -96,7 +97,9 @@ def find(
     found: list[list[Found]] = [[] for _ in query.choices]
     kinds: set[str] = set()
     for steps in blocks(recording):
-        numbers = Numbers(query.text, steps, gamma, lam, kinds)
+        numbers = Numbers(
+            query.text, steps, gamma, lam, bool(own.get("truncation_bootstraps", True)), kinds
+        )
         for choice, parts in zip(query.choices, found, strict=True):
             held = _held(choice, numbers, recording)
             ranked = _ranked(choice)
@@ -111,7 +114,12 @@ def find(
         for choice, part in zip(query.choices, parts, strict=True)
     ]
     table = pd.concat(tables, ignore_index=True).drop_duplicates(["episode", "step", "until"])
-    return table.merge(recording.episodes[["episode", "outcome", "return"]], on="episode")
+    if one_per_episode:
+        table = table.drop_duplicates("episode")
+    if not any(_ranked(choice) for choice in query.choices):
+        table = table.sort_values(["episode", "step"])
+    told = recording.episodes[["episode", "outcome", "return"]]
+    return table.merge(told, on="episode", how="left")
 
 
 def _held(choice: tuple[Clause, ...], numbers: Numbers, recording: Recording) -> Found:
@@ -139,8 +147,9 @@ def _clause(
     """Where a clause holds, and its number."""
     steps = numbers.steps
     if isinstance(clause, Compare):
-        left = numbers.of(clause.left)
-        return _COMPARE[clause.operator](left, numbers.of(clause.right)) & ~np.isnan(left), left
+        left, right = numbers.of(clause.left), numbers.of(clause.right)
+        known = ~(np.isnan(left) | np.isnan(right))
+        return _COMPARE[clause.operator](left, right) & known, left
     if isinstance(clause, Ranked):
         number = numbers.of(clause.number)
         return np.isfinite(number), number
@@ -231,7 +240,8 @@ def _trained_with(recording: Recording) -> dict[str, float]:
     except UnknownName:
         return {}
     config = agent.card.get("config", {})
-    return {name: float(config[name]) for name in ("gamma", "lam") if name in config}
+    names = ("gamma", "lam", "truncation_bootstraps")
+    return {name: float(config[name]) for name in names if name in config}
 
 
 def _require_names(query: Query, recording: Recording) -> None:

@@ -1,5 +1,7 @@
 """The network that PPO trains on an environment."""
 
+import inspect
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,14 +100,22 @@ def started(fresh: Agent, name: str | Path, weights: str | None = None) -> Agent
         PolicyscopeError: the other is not made alike.
     """
     other = load_agent(name, weights)
-    for part in ("network", "head", "preprocess"):
-        ours, theirs = (str(getattr(a, part)) for a in (fresh, other))
-        if ours != theirs:
-            raise PolicyscopeError(
-                f"'{name}' has another {part} than this training: {theirs} against {ours}"
-            )
+    ours, found = _made(fresh), _made(other)
+    for part, mine in ours.items():
+        if mine != found.get(part):
+            told = f"{found.get(part, 'none')} against {mine}"
+            raise PolicyscopeError(f"'{name}' has another {part} than this training: {told}")
     fresh.net.load_state_dict(other.net.state_dict())
     first = other.initial or {k: v.detach().clone() for k, v in other.net.state_dict().items()}
     kept = {k: v for k, v in other.card.items() if k != "evaluation"}
-    told = {"weights": fingerprint(other)[:16], "file": weights or "weights", "card": kept}
-    return replace(fresh, initial=first, card={"start": told})
+    start = {"weights": fingerprint(other)[:16], "file": weights or "weights", "card": kept}
+    return replace(fresh, initial=first, card={"start": start})
+
+
+def _made(agent: Agent) -> dict[str, str]:
+    """What two agents must share for the weights of one to fit the other, defaults written out."""
+    name, arguments = agent.network
+    bound = inspect.signature(find("network", name)).bind(**arguments)
+    bound.apply_defaults()
+    spelled = {k: json.dumps(v, default=list) for k, v in sorted(bound.arguments.items())}
+    return {"network": name, "head": agent.head, "preprocess": str(agent.preprocess), **spelled}

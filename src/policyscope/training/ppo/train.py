@@ -175,7 +175,6 @@ def _save(plan: Plan, learner: Learner, actor: Actor) -> None:
 
 def _values(plan: Plan, starts: Starts, teacher: Teacher | None, agent: Agent) -> dict[str, Any]:
     """What decides the weights."""
-    start = {"start": agent.card["start"]["weights"]} if plan.start is not None else {}
     return {
         "algorithm": "ppo",
         "env": plan.env.to_json(),
@@ -184,7 +183,7 @@ def _values(plan: Plan, starts: Starts, teacher: Teacher | None, agent: Agent) -
         "seed": plan.seed,
         "levels": list(starts.levels) if starts.levels else None,
         "teacher": teacher.known if teacher else None,
-        **start,
+        "start": agent.card["start"]["weights"] if plan.start is not None else None,
         "checkpoints": plan.checkpoints,
         "threads": plan.threads,
         "device": plan.device,
