@@ -1,9 +1,14 @@
 """Training curves: mean over seeds with the band from the lowest to the highest run."""
 
+import textwrap
+
 import plotly.graph_objects as go
 
 from policyscope.figures.theme import dress, faint, head_colour
 from policyscope.training.curve import Band, looks_interval
+
+LABEL = 110
+"""Letters in a line of the legend: recipes are long, and stand below the curves."""
 
 
 def draw(bands: list[Band]) -> go.Figure:
@@ -34,7 +39,7 @@ def draw(bands: list[Band]) -> go.Figure:
             x=band.step,
             y=band.mean,
             mode="lines",
-            name=label,
+            name="<br>".join(textwrap.wrap(label, LABEL)),
             line={"color": colour, "width": 2},
             customdata=band.episodes,
             hovertemplate="step %{x:.0f}<br>return %{y:.2f}<br>%{customdata} episodes",
@@ -46,6 +51,8 @@ def draw(bands: list[Band]) -> go.Figure:
         + (" and on held-out episodes" if any(len(band.looks) for band in bands) else ""),
         xaxis_title="environment steps",
         yaxis_title="undiscounted return, mean of window",
+        legend={"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top", "traceorder": "normal"},
+        height=560,
     )
 
 
