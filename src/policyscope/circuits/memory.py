@@ -6,6 +6,7 @@ first step. Letters: N decisions, M numbers of memory, W numbers of a frame's en
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def memory_use(
 
 
 def frame_site(agent: Agent) -> str:
-    """The last site whose value does not depend on memory: what a frame alone is encoded as.
+    """The last site before the first that depends on memory: what a frame alone is encoded as.
 
     Args:
         agent: with memory.
@@ -127,9 +128,7 @@ def frame_site(agent: Agent) -> str:
             with capture(agent.modules(), names) as values:
                 agent.forward(obs, memory)
             seen.append({name: values[name] for name in names})
-    same = [name for name in names if torch.equal(seen[0][name], seen[1][name])]
-    before = [name for name in names[: len(same)] if name in same]
-    return before[-1]
+    return list(takewhile(lambda name: torch.equal(seen[0][name], seen[1][name]), names))[-1]
 
 
 def _passes(recording: Any, agent: Agent, site: str) -> Iterator[Used]:

@@ -81,11 +81,14 @@ def test_nothing_is_expected_beyond_an_end_and_no_next_level_is_looked_at(parts)
     assert begins == np.argwhere(rollout.over[:-1]).tolist()
 
 
-class Endless(gym.Env):
-    """Nothing happens until the time limit cuts."""
+class Cut(gym.Env):
+    """Nothing happens until the time limit cuts; it may end by the rules at that very step."""
 
     observation_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
     action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, ends=False):
+        self.ends = ends
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -94,10 +97,12 @@ class Endless(gym.Env):
 
     def step(self, action):
         self.time += 1
-        return np.ones(2, np.float32), 0.0, False, self.time == 3, {}
+        over = self.time == 3
+        return np.ones(2, np.float32), 1.0, over and self.ends, over, {}
 
 
-gym.register("PolicyscopeEndless-v0", Endless)
+gym.register("PolicyscopeEndless-v0", Cut)
+gym.register("PolicyscopeBound-v0", Cut, kwargs={"ends": True})
 
 
 @pytest.mark.parametrize("bootstraps", [True, False])
@@ -114,25 +119,6 @@ def test_a_cut_episode_goes_on_in_the_value_only_where_it_is_meant_to(parts, boo
 def test_waiting_for_the_limit_is_worth_nothing_on_procgen():
     kept = {name: preset.truncation_bootstraps for name, preset in PRESETS.items()}
     assert kept == {"procgen": False, "procgen-recurrent": False, "classic": True}
-
-
-class Bound(gym.Env):
-    """Ends by the rules at the very step at which the time limit cuts."""
-
-    observation_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
-    action_space = gym.spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.time = 0
-        return np.ones(2, np.float32), {}
-
-    def step(self, action):
-        self.time += 1
-        return np.ones(2, np.float32), 1.0, self.time == 3, self.time == 3, {}
-
-
-gym.register("PolicyscopeBound-v0", Bound)
 
 
 def test_nothing_is_expected_beyond_an_end_by_the_rules_that_the_limit_cuts_too(parts):

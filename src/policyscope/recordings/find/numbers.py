@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from policyscope.core.errors import PolicyscopeError
+from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.target_parser import parse_target
 from policyscope.recordings.find.grammar import BadQuery, Number, Quantity, Sum, Written
 from policyscope.recordings.steps import Steps
@@ -66,23 +66,16 @@ class Numbers:
         rows = {"reward": self._reward, "return": self._return, "advantage": self._advantage,
                 "margin": self._margin, "step": lambda: self.steps.step,
                 "steps": self._lengths}  # fmt: skip
-        if quantity.name in rows:
-            try:
-                return rows[quantity.name]()
-            except PolicyscopeError as error:
-                raise self._lacking(quantity, error) from None
         try:
-            actions = self.steps.recording.space.actions
-            return of_target(parse_target(quantity.name), actions, self.steps)
+            return rows[quantity.name]() if quantity.name in rows else self._target(quantity.name)
+        except BadFile:
+            raise
         except PolicyscopeError as error:
-            raise self._lacking(quantity, error) from None
+            cause = f"the recording has no such number: {error}"
+            raise BadQuery(self.text, quantity.at, cause) from None
 
-    def _lacking(self, quantity: Quantity, error: PolicyscopeError) -> BadQuery:
-        return BadQuery(self.text, quantity.at, f"the recording has no such number: {error}")
-
-    def _value(self) -> np.ndarray:
-        actions = self.steps.recording.space.actions
-        return of_target(parse_target("value"), actions, self.steps).astype(float)
+    def _target(self, text: str) -> np.ndarray:
+        return of_target(parse_target(text), self.steps.recording.space.actions, self.steps)
 
     def _reward(self) -> np.ndarray:
         return self.steps.column("reward")
@@ -96,7 +89,11 @@ class Numbers:
 
     def _advantage(self) -> np.ndarray:
         """Nothing is expected beyond an end; beyond a limit, if asked for, what was seen last."""
-        reward, value, steps = self._reward().astype(float), self._value(), self.steps
+        reward, value, steps = (
+            self._reward().astype(float),
+            self._target("value").astype(float),
+            self.steps,
+        )
         terminated, out = steps.column("terminated"), np.zeros(len(steps))
         for one in spans(steps):
             ends = terminated[one][-1] or not self.bootstraps
@@ -122,18 +119,17 @@ class Numbers:
     def _of_entity(self, quantity: Quantity) -> np.ndarray:
         """Of the entity of a kind nearest to the one who acts (identity 0), or their count.
 
-        The kind of the one who acts stands for that one, unless others are of that kind too.
+        The kind of the one who acts stands for that one.
         """
         table = self.steps.entity_columns(["identity", "kind", "x", "y", "speed"])
         self.kinds |= set(table["kind"].tolist())
-        named, others = table["kind"] == quantity.entity, table["identity"] != 0
-        mine = named & others if (named & others).any() else named
+        named, acts = table["kind"] == quantity.entity, table["identity"] == 0
+        mine = named & acts if (named & acts).any() else named
         at = table["at"][mine]
         if quantity.name == "count":
             return np.bincount(at, minlength=len(self.steps)).astype(float)
         place = np.full((2, len(self.steps)), np.nan)
-        actor = table["identity"] == 0
-        place[:, table["at"][actor]] = table["x"][actor], table["y"][actor]
+        place[:, table["at"][acts]] = table["x"][acts], table["y"][acts]
         distance = np.hypot(table["x"][mine] - place[0, at], table["y"][mine] - place[1, at])
         order = np.argsort(-distance, kind="stable")  # the nearest is written last
         out = np.full(len(self.steps), np.nan)
