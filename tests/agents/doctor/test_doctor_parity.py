@@ -59,7 +59,9 @@ def test_memory_goes_on_in_both(planted):
 
 
 def test_what_is_no_number_fails(planted):
-    answer = lambda x: {"q": torch.full((len(x), 2), math.nan).double()}  # noqa: E731
+    def answer(x):
+        return {"q": torch.full((len(x), 2), math.nan).double()}
+
     assert not parity(planted("Plain"), answer, torch.randn(4, 3, 4)).check.passed
 
 
@@ -94,7 +96,10 @@ def test_outputs_the_original_lacks_are_told(planted):
         return {**outputs, "value": outputs["logits"][:, 0]}, state
 
     net.forward = more
-    original = lambda x, state: inner(x, torch.zeros(len(x), 6) if state is None else state)  # noqa: E731
+
+    def original(x, state):
+        return inner(x, torch.zeros(len(x), 6) if state is None else state)
+
     found = parity(agent, original, torch.randn(4, 3, 4))
     assert found.left_out == ("value",)
     assert "not compared: value" in str(found)
