@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 from starlette.testclient import TestClient
@@ -98,6 +99,16 @@ def test_served_to_many_at_once_until_the_block_ends(recorded):
         assert [line["id"] for line in json.loads(found[0])["recordings"]] == ["rec"]
     with pytest.raises(ConnectionRefusedError):
         asked(address)
+
+
+def test_who_does_not_read_is_let_go_at_the_end(recorded):
+    with served(application(recorded)) as address:
+        slow = socket.create_connection(("127.0.0.1", int(address.split(":")[2][:-1])), timeout=5)
+        slow.sendall(b"GET /static/plotly.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 4)
+        assert slow.recv(1)
+    with slow, suppress(ConnectionResetError):
+        while received := slow.recv(2**20):  # waits 5 s at most, then raises
+            assert received
 
 
 def test_nothing_is_told_of_the_server_software(recorded):

@@ -1,5 +1,6 @@
 """Runs the panel's server: on a port taken before anything else, until it is told to end."""
 
+import asyncio
 import ipaddress
 import signal
 import socket
@@ -130,7 +131,7 @@ def served(app: FastAPI, listener: socket.socket | None = None) -> Iterator[str]
     """
     listener = listener or take_port(LOOPBACK, 0)
     server = _server(app)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread = threading.Thread(target=asyncio.run, args=(_serve(server, listener),), daemon=True)
     thread.start()
     try:
         if not _started(server, thread):
@@ -140,6 +141,17 @@ def served(app: FastAPI, listener: socket.socket | None = None) -> Iterator[str]
         server.should_exit = True
         thread.join(10)
         _close(app, listener)
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve, and at the end let go of browsers that do not read what they asked for.
+
+    uvicorn leaves them waiting for an answer, which only the end of the process would end.
+    """
+    await server.serve(sockets=[listener])
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    await asyncio.sleep(0)  # the loop closes their sockets
 
 
 def _close(app: FastAPI, listener: socket.socket) -> None:
