@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from policyscope.recordings.whatif import ask
+from policyscope.recordings.replays.whatif import ask
 
 EPISODE, STEP = 2, 3
 PLACE = f"#/recordings/rec/episodes/{EPISODE}?step={STEP}&live=1"

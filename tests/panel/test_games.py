@@ -25,10 +25,10 @@ from policyscope.panel.contract.live import LiveRequest, SceneChange
 from policyscope.panel.live import ask
 from policyscope.panel.shelf.environment import idle, picture_view
 from policyscope.panel.shelf.shelf import Shelf
-from policyscope.recordings import whatif
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.worlds import Worlds
+from policyscope.recordings.replays import whatif
+from policyscope.recordings.replays.worlds import Worlds
 
 pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
 
@@ -107,7 +107,7 @@ def test_large_pictures_are_those_the_engine_draws(client, games, game, k):
 def test_a_picture_is_drawn_once(client, monkeypatch):
     path = "/api/recordings/coinrun/episodes/0/pictures/5"
     first = client.get(path).json()
-    monkeypatch.setattr("policyscope.recordings.worlds.World.at", lambda *_: 1 / 0)
+    monkeypatch.setattr("policyscope.recordings.replays.worlds.World.at", lambda *_: 1 / 0)
     assert client.get(path).json() == first
 
 

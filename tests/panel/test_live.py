@@ -16,7 +16,7 @@ from policyscope.panel.contract.live import LiveAnswer, LiveRequest, Observation
 from policyscope.panel.live import answer, ask, prepare
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
-from policyscope.recordings.worlds import Worlds
+from policyscope.recordings.replays.worlds import Worlds
 
 SLOW = SceneChange(kind="speed", identity=1, values={"speed": 1.0})
 SITE = "site[attention_layer.residual][3]"
@@ -234,7 +234,7 @@ def test_the_world_waits_at_the_step_after_a_first_question(shelf, monkeypatch):
     moving = SceneChange(kind="speed", identity=0, values={"speed": 3.0})
     prepare(shelf, worlds, question())
     with monkeypatch.context() as patch:
-        patch.setattr("policyscope.recordings.replay.Replay.begin", lambda self: 1 / 0)
+        patch.setattr("policyscope.recordings.replays.replay.Replay.begin", lambda self: 1 / 0)
         warm = ask(shelf, worlds, question(scene=[moving]))
         with pytest.raises(ZeroDivisionError):  # another episode has to begin anew
             ask(shelf, worlds, question(episode=1, scene=[moving]))

@@ -66,8 +66,8 @@ def main(argv: Sequence[str]) -> int:
 
     from policyscope.agents.store import load_agent
     from policyscope.cli.environment import choose_env
+    from policyscope.recordings.clips.video import write_video
     from policyscope.recordings.record import record
-    from policyscope.recordings.video import write_video
 
     console = Console(highlight=False, soft_wrap=True)
     agent = load_agent(args.agent, args.weights)

@@ -8,7 +8,7 @@ from policyscope.panel.contract.work import Job, JobRequest, Note, NoteText
 from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.live import ask, prepare
 from policyscope.panel.reading import shelf_of
-from policyscope.recordings.worlds import Worlds
+from policyscope.recordings.replays.worlds import Worlds
 
 router = APIRouter(prefix="/api", tags=["acting"])
 

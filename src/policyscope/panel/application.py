@@ -10,7 +10,7 @@ from policyscope.panel.failures import answer_failures
 from policyscope.panel.guard import Guard
 from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.shelf.shelf import Shelf
-from policyscope.recordings.worlds import Worlds
+from policyscope.recordings.replays.worlds import Worlds
 
 
 def application(folder: Path, hosts: tuple[str, ...] = (), token: str | None = None) -> FastAPI:

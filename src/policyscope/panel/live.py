@@ -24,10 +24,10 @@ from policyscope.panel.shelf.pictures import address
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.shelf.thumbnails import png
 from policyscope.panel.views.built_in import patterns
-from policyscope.recordings import whatif
 from policyscope.recordings.read import Recording
-from policyscope.recordings.whatif import Answer, sites_of_targets
-from policyscope.recordings.worlds import Worlds, key
+from policyscope.recordings.replays import whatif
+from policyscope.recordings.replays.whatif import Answer, sites_of_targets
+from policyscope.recordings.replays.worlds import Worlds, key
 
 
 def ask(shelf: Shelf, worlds: Worlds, question: LiveRequest) -> LiveAnswer:
@@ -117,7 +117,7 @@ def python(recording: Recording, path: str, question: LiveRequest) -> str:
     ]
     imports = [
         *(["from policyscope.envs.scene import SceneEdit"] if scene else []),
-        "from policyscope.recordings.whatif import ask",
+        "from policyscope.recordings.replays.whatif import ask",
     ]
     asked = [
         f"answer = ask({', '.join(given)})",

@@ -207,7 +207,7 @@ class Recording:
             PolicyscopeError: the replay does not give the recorded observations.
         """
         if (k, size) not in self._videos:
-            from policyscope.recordings.video import video_bytes
+            from policyscope.recordings.clips.video import video_bytes
 
             self._videos[k, size] = video_bytes(self, k, size=size)
         return self._videos[k, size]

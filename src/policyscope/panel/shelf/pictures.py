@@ -9,7 +9,7 @@ from policyscope.panel.shelf.liveness import why_no_world
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.shelf.thumbnails import png
 from policyscope.recordings.read import Recording
-from policyscope.recordings.worlds import Worlds, key
+from policyscope.recordings.replays.worlds import Worlds, key
 
 
 def picture(shelf: Shelf, worlds: Worlds, rec: str, k: int, step: int) -> Picture:

@@ -20,9 +20,9 @@ from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.replay import Course
-from policyscope.recordings.whatif import ask, sites_of_targets
-from policyscope.recordings.worlds import NEAR, Newest, World, Worlds
+from policyscope.recordings.replays.replay import Course
+from policyscope.recordings.replays.whatif import ask, sites_of_targets
+from policyscope.recordings.replays.worlds import NEAR, Newest, World, Worlds
 
 EDIT = SceneEdit("speed", 1, {"speed": 1.0})
 
@@ -182,7 +182,7 @@ def test_a_number_that_cannot_be_is_refused(recording, change, message):
 
 
 def test_numbers_of_an_image_are_bytes():
-    from policyscope.recordings.whatif import _set
+    from policyscope.recordings.replays.whatif import _set
 
     image = np.zeros((2, 2, 3), np.uint8)
     assert _set(image, {(1, 0, 2): 255})[1, 0, 2] == 255

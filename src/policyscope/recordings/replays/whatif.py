@@ -18,8 +18,8 @@ from policyscope.envs.entities import Entities
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.stepper import Lane
 from policyscope.recordings.read import Recording
-from policyscope.recordings.replay import Course
-from policyscope.recordings.worlds import Worlds, key
+from policyscope.recordings.replays.replay import Course
+from policyscope.recordings.replays.worlds import Worlds, key
 from policyscope.rollouts.shards import one_thread
 
 Index = tuple[int, ...]

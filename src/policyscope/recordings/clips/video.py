@@ -12,9 +12,9 @@ from scipy.special import softmax
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
 from policyscope.core.files import atomic_file
 from policyscope.envs.make import make_lane
+from policyscope.recordings.clips.strips import ActionValues, panel
 from policyscope.recordings.read import Recording
-from policyscope.recordings.replay import Course, Replay
-from policyscope.recordings.strips import ActionValues, panel
+from policyscope.recordings.replays.replay import Course, Replay
 
 
 def write_video(

@@ -14,9 +14,8 @@ import pytest
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
 from policyscope.envs.make import make
 from policyscope.envs.stepper import Start
-from policyscope.recordings.read import Recording, open_recording
-from policyscope.recordings.strips import CHOSEN, HIGH, ActionValues, panel
-from policyscope.recordings.video import (
+from policyscope.recordings.clips.strips import CHOSEN, HIGH, ActionValues, panel
+from policyscope.recordings.clips.video import (
     action_values,
     encode,
     episode_frames,
@@ -24,6 +23,7 @@ from policyscope.recordings.video import (
     video_bytes,
     write_video,
 )
+from policyscope.recordings.read import Recording, open_recording
 
 SIZE = 96
 
@@ -72,7 +72,7 @@ def test_the_file_is_a_video_of_the_episode(recording, tmp_path):
 def test_the_recording_keeps_its_video(recording, monkeypatch):
     first = recording.video(1, SIZE)
     assert len(decode(first)) == recording.episode(1).sizes["step"]
-    monkeypatch.setattr("policyscope.recordings.video.video_bytes", None)
+    monkeypatch.setattr("policyscope.recordings.clips.video.video_bytes", None)
     assert recording.video(1, SIZE) is first
 
 

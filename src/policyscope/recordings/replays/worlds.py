@@ -17,7 +17,7 @@ from policyscope.envs.make import make_lane
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Lane
 from policyscope.recordings.read import Recording
-from policyscope.recordings.replay import Course, Replay
+from policyscope.recordings.replays.replay import Course, Replay
 
 #: While replaying to a step, snapshots are kept at this many steps before it and at each multiple.
 NEAR = 16

@@ -1,0 +1,1 @@
+"""Recorded episodes as moving pictures."""
