@@ -5,7 +5,7 @@ put out, the action, then its consequences. Nothing else in policyscope steps an
 evaluation, recording or video.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent, Decision
 from policyscope.agents.heads import RowNoise
-from policyscope.agents.memory import begin_anew, memory_row, tree_map
+from policyscope.agents.memory import begin_anew, from_flat_row, memory_row, tree_map
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.envs.entities import Entities, ManyEntities
@@ -29,10 +29,16 @@ class Episode:
     Args:
         index: its number in the evaluation or recording.
         start: where it begins.
+        step: number of its first decision, for a start in the middle of an episode.
+        memory: flat row of the memory before that decision; default is that of a fresh episode.
+        noise: number that keys its action noise; default is ``index``.
     """
 
     index: int
     start: Start
+    step: int = 0
+    memory: np.ndarray | None = None
+    noise: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ class Watch:
 class _Lane:
     episode: int = -1
     step: int = 0
+    noise: int = 0
+    memory: np.ndarray | None = None
 
 
 @dataclass
@@ -114,14 +122,18 @@ class _Memory:
             self.value = tree_map(lambda leaf: leaf[places], self.value)
         self.lanes = lanes
 
-    def begin(self, lanes: list[int], width: int) -> None:
+    def begin(self, places: Mapping[int, np.ndarray | None], width: int) -> None:
+        """Give rows of the batch the memory their episodes begin with; None is a fresh one."""
         if not self.agent.recurrent:
             return
         fresh = self.agent.initial_state(width)
+        numbers = torch.arange(width)
+        for place, row in places.items():
+            if row is not None:
+                fresh = begin_anew(fresh, from_flat_row(row, fresh), numbers == place)
         if self.value is None:
             self.value = fresh
-        anew = torch.zeros(width, dtype=torch.bool)
-        anew[lanes] = True
+        anew = torch.isin(numbers, torch.tensor(list(places)))
         self.value = begin_anew(self.value, fresh, anew)
 
 
@@ -172,7 +184,9 @@ def rollout(
             lanes[i] = _Lane()
             if waiting:
                 episode = waiting.pop()
-                lanes[i].episode, starts[i] = episode.index, episode.start
+                keyed = episode.index if episode.noise is None else episode.noise
+                lanes[i] = _Lane(episode.index, episode.step, keyed, episode.memory)
+                starts[i] = episode.start
         running = [i for i, lane in enumerate(lanes) if lane.episode >= 0]
         if not running:
             return
@@ -183,13 +197,13 @@ def rollout(
         batch = list(range(stepper.lanes)) if padded else running
         memory.keep(batch)
         if any(starts):
-            memory.begin([batch.index(i) for i in begun], len(batch))
+            memory.begin({batch.index(i): lanes[i].memory for i in begun}, len(batch))
         shown: dict[int, Entities] = {}
         if watch.entities:
             shown = dict(zip(running, _entities(stepper, running), strict=True))
         noise = RowNoise(
             seed,
-            np.array([max(lanes[i].episode, 0) for i in batch]),
+            np.array([lanes[i].noise for i in batch]),
             np.array([lanes[i].step for i in batch]),
         )
         given = obs if padded else obs[batch]

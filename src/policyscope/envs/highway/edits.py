@@ -1,4 +1,4 @@
-"""Scene edits of the intersection: move, remove, add and speed."""
+"""Scene edits of the intersection: move, remove, add, speed and reseed."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,8 @@ def apply(env: Any, edit: SceneEdit) -> None:
 
     ``move`` takes x and y [m] and may take heading [rad], ``speed`` takes speed [m/s],
     ``remove`` takes nothing, and ``add`` takes x, y and speed and may take heading and
-    destination (arm 0 south, 1 west, 2 north, 3 east).
+    destination (arm 0 south, 1 west, 2 north, 3 east). ``reseed`` takes a seed: what is shown stays
+    as it is, every later draw (vehicles to come, the order of rows) is that seed's.
 
     Raises:
         UnknownName: a kind or value that does not exist.
@@ -76,6 +77,16 @@ def _add(env: Any, edit: SceneEdit) -> None:
     env.road.vehicles.append(vehicle)
 
 
+def _reseed(env: Any, edit: SceneEdit) -> None:
+    if edit.identity is not None:
+        raise PolicyscopeError("scene edit 'reseed' takes no identity")
+    seed = edit.values["seed"]
+    if seed != int(seed) or seed < 0:
+        raise PolicyscopeError(f"scene edit 'reseed': seed must be a whole number >= 0, not {seed}")
+    # In place: the road and its vehicles draw from the same generator.
+    env.np_random.bit_generator.state = np.random.PCG64(int(seed)).state
+
+
 def _goal(edit: SceneEdit, lane_index: tuple[str, str, int]) -> str:
     if "destination" in edit.values:
         arm = edit.values["destination"]
@@ -103,4 +114,5 @@ _KINDS: dict[str, _Kind] = {
     "remove": (_remove, (), ()),
     "add": (_add, ("x", "y", "speed"), ("heading", "destination")),
     "speed": (_set_speed, ("speed",), ()),
+    "reseed": (_reseed, ("seed",), ()),
 }

@@ -40,6 +40,8 @@ class HighwayLane:
         spec: id, and options as ``highway.config.settings`` lists them.
     """
 
+    #: The world draws random numbers as it goes on; the scene edit ``reseed`` sets them anew.
+    reseeds = True
     exact_restore = True
     has_final_obs = True
 
