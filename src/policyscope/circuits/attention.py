@@ -23,11 +23,11 @@ from policyscope.circuits.heads import PARTS, attention_forward, attention_layer
 from policyscope.circuits.measures import Data, Measure, all_measures
 from policyscope.circuits.relations import UNITS
 from policyscope.circuits.resampling import band, episode_weights
-from policyscope.circuits.subject import agent_of, python_line, subject
 from policyscope.core.checks import Check
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
+from policyscope.recordings.subject import agent_of, python_line, subject
 
 WEIGHTS = ("trained", "initial")
 QUANTITIES = ("trained", "initial", "difference")

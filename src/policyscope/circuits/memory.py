@@ -21,12 +21,12 @@ from policyscope.agents.memory import flat_rows, from_flat_rows
 from policyscope.circuits.config import MemoryConfig
 from policyscope.circuits.readout import read_out
 from policyscope.circuits.resampling import Band, band, episode_weights, mean, per_episode, ratio
-from policyscope.circuits.subject import python_line, subject
 from policyscope.core.checks import Check
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
+from policyscope.recordings.subject import python_line, subject
 
 EPISODES, ROWS = 20, 512
 MOVERS = ("player", "mouse", "ego")

@@ -12,12 +12,12 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from policyscope.agents.agent import Agent
-from policyscope.circuits.subject import agent_of, python_line, subject
 from policyscope.core.errors import UnknownName
 from policyscope.core.hooks import capture
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
 from policyscope.core.sites import Site
+from policyscope.recordings.subject import agent_of, python_line, subject
 
 #: Kind of a site whose agent is gone.
 UNKNOWN = "unknown module"

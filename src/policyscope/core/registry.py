@@ -46,7 +46,9 @@ _ENTRIES: dict[str, dict[str, str]] = {
         "stable_baselines3": "policyscope.agents.importers.sb3:import_checkpoint",
     },
     "recording importer": {
+        "generative": "policyscope.recordings.importers.generative:read_folder",
         "imitation": "policyscope.recordings.importers.imitation:read_rollouts",
+        "minari": "policyscope.recordings.importers.minari:read_dataset",
         "rl_clarity_rollouts": "policyscope.recordings.importers.clarity:read_rollouts",
     },
     "method": {
@@ -56,6 +58,7 @@ _ENTRIES: dict[str, dict[str, str]] = {
     },
     "figure": {
         "attention": "policyscope.figures.attention:draw",
+        "fork": "policyscope.figures.fork:draw",
         "memory": "policyscope.figures.memory:draw",
         "traces": "policyscope.figures.traces:draw",
     },

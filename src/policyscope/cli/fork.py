@@ -1,0 +1,196 @@
+"""``policyscope fork``: play on from a recorded step, with changes and without."""
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from policyscope.cli.flags import parse
+from policyscope.cli.moment import parse_moment
+from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.files import write_text
+from policyscope.core.progress import tell_progress
+
+if TYPE_CHECKING:
+    from policyscope.core.result import Result
+    from policyscope.recordings.read import Recording
+
+EXAMPLES = """Play on from a recorded step, with changes and without, on the same chances.
+
+Changes of the scene: remove WHO, move WHO x=.. y=.., speed WHO speed=.., add x=.. y=.. speed=..;
+WHO is an entity's number or a kind, whose nearest is meant. Of activations: zero SITE[i,j],
+clamp SITE[i]=NUMBER, add SITE[i]=NUMBER. docs/forks.md tells more.
+
+examples:
+  policyscope fork runs/rec:3:17 --edit 'remove saw'
+  policyscope fork runs/rec:3:17 --edit 'move coin x=12.5 y=4.5' --seeds 50 --clip none
+  policyscope fork runs/rec:0:5 --edit 'remove vehicle' --edit 'speed ego speed=0'
+  policyscope fork runs/rec:3:17 --edit 'zero gru.memory[12]' --during 5
+"""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ``policyscope fork``."""
+
+    moment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC:EPISODE:STEP")]
+    """Folder of the recording, number of the episode, step whose decision comes next."""
+    edit: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """A change, in quotes; may be repeated."""
+    seeds: int = 20
+    """Pairs of futures; one where nothing random follows."""
+    during: int | None = None
+    """Decisions that changes of activations last; default: to the end."""
+    null: int = 20
+    """Draws from the null of changes of activations; 0 for none."""
+    seed: int = 0
+    """Seed of the null's draws and of the interval."""
+    clip: str = "0"
+    """Pair to show as a clip, or none."""
+    size: int = 360
+    """Side of each of the clip's pictures in pixels."""
+    fps: float | None = None
+    """Steps shown per second; default: 15 for images, else 2."""
+    out: Path | None = None
+    """Folder of the result and its page; default: forks/EPISODE-STEP in the recording."""
+    json: str | None = None
+    """Write JSON to this file, or '-' to put it out instead of the text."""
+    theme: Literal["light", "dark"] = "light"
+    """Look of the figure."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``policyscope fork``."""
+    args = parse(Args, argv, "fork", EXAMPLES)
+    path, episode, step = parse_moment(args.moment)
+    _check_flags(args)
+    out = args.out or path / "forks" / f"{episode}-{step}"
+    if out.exists() and not (out / "result.json").is_file():
+        raise BadFile(out, "exists and is no result", "choose another --out")
+    from policyscope.recordings.read import open_recording
+    from policyscope.recordings.replays.fork import ForkConfig, fork
+
+    config = ForkConfig(args.seeds, args.during, args.null, args.seed)
+    recording = open_recording(path)
+    with _bar() as progress:
+        result = fork(
+            recording, episode, step, args.edit, config,
+            command=f"policyscope fork {shlex.join(argv)}", progress=progress,
+        )  # fmt: skip
+    result.save(out, overwrite=True)
+    _page(args, recording, result, out)
+    values = report(result, out)
+    if args.json:
+        text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+        if args.json == "-":
+            sys.stdout.write(text)
+        else:
+            write_text(args.json, text)
+    if args.json != "-":
+        _tell(result, out)
+    return 0 if result.passed else 3
+
+
+def _check_flags(args: Args) -> None:
+    if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
+        raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
+    if args.clip != "none" and not args.clip.isdecimal():
+        raise PolicyscopeError(f"--clip takes the number of a pair or none, got '{args.clip}'")
+    if not 32 <= args.size <= 2048 or (args.fps is not None and args.fps <= 0):
+        raise PolicyscopeError("--fps must be positive and --size between 32 and 2048")
+
+
+def _bar() -> Any:
+    """A bar of the futures played, and the same told to a program that asked."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    @contextmanager
+    def shown() -> Any:
+        columns = TextColumn("futures"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+            task = bar.add_task("futures", total=None)
+
+            def progress(done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total)
+                tell_progress(done, total, "playing on")
+
+            yield progress
+
+    return shown()
+
+
+def _page(args: Args, recording: "Recording", result: "Result", out: Path) -> None:
+    from policyscope.figures.fork_page import write_fork_page
+    from policyscope.recordings.clips.video import encode
+    from policyscope.recordings.replays.fork_clip import fork_frames
+
+    clip = None
+    if args.clip != "none":
+        image = len(recording.space.obs_shape) == 3
+        frames = fork_frames(recording, result, int(args.clip), args.size)
+        clip = encode(frames, args.fps or (15 if image else 2))
+        (out / "clip.mp4").write_bytes(clip)
+    write_fork_page(result, out / "figure.html", clip, args.theme)
+
+
+def report(result: "Result", out: Path) -> dict[str, Any]:
+    """What a fork found, as JSON values.
+
+    Args:
+        result: of ``fork``.
+        out: its folder.
+    """
+    data = result.data
+    mean, low, high = (float(v) for v in data["difference"].values)
+    finite = data.sizes["pair"] > 1
+    return {
+        **{k: result.parameters[k] for k in ("recording", "episode", "step", "changes")},
+        "pairs": data.sizes["pair"],
+        "chance": data.attrs["chance"],
+        "difference": {"mean": mean, "interval": [low, high] if finite else None},
+        "return": {s: data["return"].sel(side=s).values.tolist() for s in ("kept", "changed")},
+        "outcome": {s: data["outcome"].sel(side=s).values.tolist() for s in ("kept", "changed")},
+        "diverges": [None if d < 0 else int(d) for d in data["diverges"].values],
+        "null": data["null"].values.tolist() if "null" in data else None,
+        "checks": [check.to_json() for check in result.checks],
+        "passed": result.passed,
+        "result": str(out),
+        "figure": str(out / "figure.html"),
+    }
+
+
+def _tell(result: "Result", out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from policyscope.figures.fork_page import words
+
+    console, data = Console(highlight=False), result.data
+    console.print(words(result), markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for title in ("", "mean return", "mean steps", "outcomes"):
+        table.add_column(title, justify="right" if "mean" in title else "left")
+    for side in ("kept", "changed"):
+        one = data.sel(side=side)
+        ends = [str(o) or "cut" for o in one["outcome"].values]
+        counts = {end: ends.count(end) for end in sorted(set(ends), key=ends.count, reverse=True)}
+        table.add_row(
+            side, f"{float(one['return'].mean()):.2f}", f"{float(one['steps'].mean()):.1f}",
+            ", ".join(f"{end} {n} of {len(ends)}" for end, n in counts.items()),
+        )  # fmt: skip
+    console.print(table)
+    if "null" in data:
+        draws, effect = abs(data["null"].values), abs(float(data["difference"].values[0]))
+        beaten = int((draws >= effect).sum())
+        console.print(f"null of equal size: {beaten} of {len(draws)} draws change as much or more")
+    for check in result.checks:
+        console.print(str(check), markup=False)
+    console.print(f"page: {out / 'figure.html'}", markup=False, soft_wrap=True)
