@@ -1,8 +1,6 @@
 """``policyscope fork``: play on from a recorded step, with changes and without."""
 
-import json
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +10,8 @@ import tyro
 
 from policyscope.cli.flags import parse
 from policyscope.cli.moment import parse_moment
-from policyscope.core.errors import BadFile, PolicyscopeError
-from policyscope.core.files import write_text
+from policyscope.cli.step import about, check_json, out_folder, put_json, tell_end
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 
 if TYPE_CHECKING:
@@ -69,9 +67,7 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Args, argv, "fork", EXAMPLES)
     path, episode, step = parse_moment(args.moment)
     _check_flags(args)
-    out = args.out or path / "forks" / f"{episode}-{step}"
-    if out.exists() and not (out / "result.json").is_file():
-        raise BadFile(out, "exists and is no result", "choose another --out")
+    out = out_folder(args.out, path, "forks", f"{episode}-{step}")
     from policyscope.recordings.read import open_recording
     from policyscope.recordings.replays.fork import ForkConfig, fork
 
@@ -84,21 +80,14 @@ def main(argv: Sequence[str]) -> int:
         )  # fmt: skip
     result.save(out, overwrite=True)
     _page(args, recording, result, out)
-    values = report(result, out)
-    if args.json:
-        text = json.dumps(values, indent=2, allow_nan=False) + "\n"
-        if args.json == "-":
-            sys.stdout.write(text)
-        else:
-            write_text(args.json, text)
-    if args.json != "-":
-        _tell(result, out)
-    return 0 if result.passed else 3
+    if put_json(args.json, report(result, out)):
+        return 0 if result.passed else 3
+    _tell(result)
+    return tell_end(result, out)
 
 
 def _check_flags(args: Args) -> None:
-    if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
-        raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
+    check_json(args.json)
     if args.clip != "none" and not args.clip.isdecimal():
         raise PolicyscopeError(f"--clip takes the number of a pair or none, got '{args.clip}'")
     if not 32 <= args.size <= 2048 or (args.fps is not None and args.fps <= 0):
@@ -152,7 +141,8 @@ def report(result: "Result", out: Path) -> dict[str, Any]:
     mean, low, high = (float(v) for v in data["difference"].values)
     finite = data.sizes["pair"] > 1
     return {
-        **{k: result.parameters[k] for k in ("recording", "episode", "step", "changes")},
+        **about(result, out),
+        "changes": result.parameters["changes"],
         "pairs": data.sizes["pair"],
         "chance": data.attrs["chance"],
         "difference": {"mean": mean, "interval": [low, high] if finite else None},
@@ -160,14 +150,10 @@ def report(result: "Result", out: Path) -> dict[str, Any]:
         "outcome": {s: data["outcome"].sel(side=s).values.tolist() for s in ("kept", "changed")},
         "diverges": [None if d < 0 else int(d) for d in data["diverges"].values],
         "null": data["null"].values.tolist() if "null" in data else None,
-        "checks": [check.to_json() for check in result.checks],
-        "passed": result.passed,
-        "result": str(out),
-        "figure": str(out / "figure.html"),
     }
 
 
-def _tell(result: "Result", out: Path) -> None:
+def _tell(result: "Result") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -191,6 +177,3 @@ def _tell(result: "Result", out: Path) -> None:
         draws, effect = abs(data["null"].values), abs(float(data["difference"].values[0]))
         beaten = int((draws >= effect).sum())
         console.print(f"null of equal size: {beaten} of {len(draws)} draws change as much or more")
-    for check in result.checks:
-        console.print(str(check), markup=False)
-    console.print(f"page: {out / 'figure.html'}", markup=False, soft_wrap=True)

@@ -58,9 +58,11 @@ _ENTRIES: dict[str, dict[str, str]] = {
     },
     "figure": {
         "attention": "policyscope.figures.attention:draw",
+        "field": "policyscope.figures.field:draw",
         "fork": "policyscope.figures.fork:draw",
         "memory": "policyscope.figures.memory:draw",
         "traces": "policyscope.figures.traces:draw",
+        "why_not": "policyscope.figures.why_not:draw",
     },
     "track": {},
     "overlay": {},

@@ -1,12 +1,11 @@
 """The page that ``policyscope fork`` writes: both futures as a clip, then what they came to."""
 
 import base64
-import html
 from pathlib import Path
 
 from policyscope.core.result import Result
 from policyscope.figures.fork import draw
-from policyscope.figures.page import note, write_page
+from policyscope.figures.step_page import write_step_page
 
 _WORDS = (
     "Episode {episode}, step {step}; {changes}. {pairs}: both futures of a pair draw the same "
@@ -24,15 +23,8 @@ def write_fork_page(result: Result, path: Path, clip: bytes | None, mode: str = 
         clip: an mp4 file's bytes; None leaves the clip out.
         mode: light or dark.
     """
-    told = result.parameters
-    title = f"{told['recording']['name']}:{told['episode']}:{told['step']}, played on"
-    parts = [note(words(result), title), draw(result, mode)]
-    if clip is not None:
-        source = base64.b64encode(clip).decode()
-        parts.insert(1, _VIDEO.format(source=source))
-    if result.python:
-        parts.append(f"<h2>In Python</h2><pre style=\"white-space: pre-wrap\">{html.escape(result.python)}</pre>")
-    write_page(path, title, parts, mode)
+    video = [] if clip is None else [_VIDEO.format(source=base64.b64encode(clip).decode())]
+    write_step_page(result, path, words(result), [*video, draw(result, mode)], mode)
 
 
 _VIDEO = (

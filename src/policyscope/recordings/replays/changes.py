@@ -10,6 +10,8 @@ from policyscope.envs.scene import SceneEdit
 
 #: Kinds of those who act, from whom the nearest of a kind is counted.
 ACTING = ("player", "mouse", "ego")
+#: What a scene is made of rather than what happens in it.
+SCENERY = ("wall", "lava")
 _SITE = re.compile(r"^(?P<site>[A-Za-z_][\w.]*)(?:\[(?P<index>[\d,\s]+)\])?(?:=(?P<number>\S+))?$")
 _VALID = (
     "remove WHO, move WHO x=.. y=.., speed WHO speed=.., add x=.. y=.. speed=.. (WHO is the "

@@ -167,7 +167,8 @@ def ask(
                 asked = asked.after(each)
             outputs, action, found = asked(obs, wanted)
             best, _ = choose(agent.head, dict(_Tensors(before.outputs)), False, None)
-            if more := [name for name in wanted if name not in recording.sites]:
+            thinned = recording.plan.thinned
+            if more := [n for n in wanted if n not in recording.sites or n in thinned]:
                 then = _Asked(agent, recording, _state(agent, recording, course, twin))
                 given = then(before.observation, more)[2]
                 before = replace(before, sites=_AtStep(course, twin, given))
