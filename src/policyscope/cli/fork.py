@@ -90,6 +90,8 @@ def _check_flags(args: Args) -> None:
     check_json(args.json)
     if args.clip != "none" and not args.clip.isdecimal():
         raise PolicyscopeError(f"--clip takes the number of a pair or none, got '{args.clip}'")
+    if args.clip != "none" and 0 < args.seeds <= int(args.clip):
+        raise PolicyscopeError(f"--clip {args.clip}: there are pairs 0..{args.seeds - 1}")
     if not 32 <= args.size <= 2048 or (args.fps is not None and args.fps <= 0):
         raise PolicyscopeError("--fps must be positive and --size between 32 and 2048")
 
