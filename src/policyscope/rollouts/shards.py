@@ -30,6 +30,7 @@ def map_shards(
     shards: Sequence[int],
     workers: int = 0,
     progress: Progress | None = None,
+    cluster: str | None = None,
 ) -> list[Any]:
     """Compute every shard and give the results in the order of ``shards``.
 
@@ -39,14 +40,20 @@ def map_shards(
         shards: what to compute.
         workers: processes; 0 computes in this one.
         progress: called with the number of each shard that was finished.
+        cluster: address of a dask scheduler, which takes the place of ``workers``.
 
     Raises:
+        MissingPart: a cluster without dask.distributed.
         PolicyscopeError: a shard failed or a worker died; the other workers are stopped and what
             was finished stays. Ctrl-C does the same and goes on as KeyboardInterrupt.
     """
     if workers < 0:
         raise PolicyscopeError(f"the number of workers must be 0 or more, got {workers}")
     report = progress or (lambda _: None)
+    if cluster is not None and shards:
+        from policyscope.rollouts.cluster import map_on_cluster
+
+        return map_on_cluster(function, shards, cluster, report)
     if not workers or not shards:
         with one_thread():
             return [_in_process(function, shard, report) for shard in shards]
@@ -156,7 +163,7 @@ def serve(descriptor: int) -> None:
     except (EOFError, OSError):
         return
     except Exception as error:  # its module cannot be imported here
-        pipe.send(("error", _one_line("to come", error), traceback.format_exc()))
+        pipe.send(("error", failure("to come", error), traceback.format_exc()))
         return
     threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()
     while True:
@@ -166,7 +173,7 @@ def serve(descriptor: int) -> None:
         except PolicyscopeError as error:
             reply = ("error", str(error), traceback.format_exc())
         except Exception as error:
-            reply = ("error", _one_line(shard, error), traceback.format_exc())
+            reply = ("error", failure(shard, error), traceback.format_exc())
         with suppress(OSError):  # the caller is gone; the listening thread ends this process
             pipe.send(reply)
 
@@ -191,7 +198,8 @@ def _listen(pipe: Connection, requests: "queue.SimpleQueue[int]") -> None:
         os._exit(1)  # the caller is gone: what runs in the main thread is of no use
 
 
-def _one_line(shard: int | str, error: Exception) -> str:
+def failure(shard: int | str, error: Exception) -> str:
+    """One line about a shard that failed by a mistake of ours: which, what and where."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
     cause = " ".join(str(error).split())
