@@ -36,7 +36,7 @@ def test_records_with_default_sites_and_prints_the_budget(saved, tmp_path, capsy
     assert main(["record", str(saved), "--episodes", "5", "--seed", "7", "--out", str(out)]) == 0
     printed = capsys.readouterr()
     assert "5 episodes, shards: 1, sites: 7, acting greedy: about" in printed.err
-    assert "before compression" in printed.err
+    assert " on disk, " in printed.err
     assert "seeds 7 to 11" in printed.out
     assert "FASTER" in printed.out
     rec = open_recording(out)
@@ -121,7 +121,7 @@ def test_another_plan_is_refused_before_the_probe(saved, tmp_path, capsys):
     assert main(["record", str(saved), "--out", str(out), "--episodes", "3"]) == 2
     printed = capsys.readouterr().err
     assert "holds a recording with another episodes (choose another folder" in printed
-    assert "before compression" not in printed
+    assert "on disk" not in printed
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ PLACES = {
         ".side:last-child [data-value]",
     ),
     "no scene": ("#/recordings/cartpole/episodes/1?step=2", "[data-value]"),
+    "moments": ("#/recordings/rec?find=value+drops+>+0.5", "tr.moment"),
+    "moments of an episode": (EPISODE + "&find=value+drops+>+0.5&tab=moments", "tr.moment"),
     "steps": ("#/recordings/rec/steps?x=q[SLOWER]&y=q[FASTER]", ".frame[data-drawn=true]"),
     "result": ("#/results/rec~explain~attention", ".figure[data-drawn=true]"),
 }

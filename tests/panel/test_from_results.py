@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from policyscope.circuits.subject import subject
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.panel.failures import Changed
@@ -15,6 +14,7 @@ from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views import from_results, overlays, step_table, tracks
 from policyscope.panel.views.listed_results import results_of
 from policyscope.recordings.steps import of_episode
+from policyscope.recordings.subject import subject
 
 PATTERN = "sites/attention_layer.pattern"
 

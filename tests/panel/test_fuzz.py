@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 
 from policyscope.panel.application import application
 from policyscope.panel.contract.messages import Problem
+from policyscope.panel.views.queries import examples
+from policyscope.recordings.read import open_recording
 
 REQUESTS = 1000
 REC = "/api/recordings/rec"
@@ -18,7 +20,8 @@ PATHS = [
     "/api/library", REC, f"{REC}/episodes", f"{REC}/episodes/K", f"{REC}/episodes/K/arrays",
     f"{REC}/episodes/K/tracks", f"{REC}/episodes/K/thumbnail", f"{REC}/episodes/K/overlays/NAME",
     f"{REC}/episodes/K/overlays/NAME/arrays", f"{REC}/steps", f"{REC}/steps/arrays",
-    f"{REC}/notes", f"{REC}/notes/NAME", "/api/results/NAME", "/api/results/NAME/figure",
+    f"{REC}/moments", f"{REC}/notes", f"{REC}/notes/NAME",
+    "/api/results/NAME", "/api/results/NAME/figure",
     "/api/jobs", "/api/jobs/NAME", "/api/recordings/NAME", "/api/recordings/NAME/episodes/K",
     "/static/NAME", "/NAME", "/api/NAME",
 ]  # fmt: skip
@@ -45,6 +48,16 @@ NUMBERS = [
 ]  # fmt: skip
 METHODS = ["GET"] * 16 + ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "XYZ"]
 TELLTALE = re.compile(r"Traceback|\.py\b|line \d+|/(tmp|work|root|home|usr)/|0x[0-9a-f]{8}")
+WORDS = [
+    "value", "reward", "return", "advantage", "margin", "step", "steps", "entropy", "q[FASTER]",
+    "q[best]", "q[taken]", "q[]", "q[99]", "logit[0]", "logp[IDLE]", "mean[0]", "outcome", "action",
+    "site[attention_layer.pattern][0,0,0]", "site[attention_layer.pattern][9]", "site[x][0]",
+    "direction[a]", "value@t+3", "value@t+999999999999999999999", "entity(vehicle).distance",
+    "entity(ego).speed", "entity(tram).count", "entity(", ").x", "abs(", "(", ")", "and", "or",
+    "drops", "rises", "crosses", "within", "top", "bottom", "changes", "==", "!=", "<", "<=", ">",
+    ">=", "+", "-", "*", "/", "1", "0", "0.5", "1e999", "-1e308", "9" * 400, "IDLE", "crashed",
+    "arrived", "$", "'", '"', "\\", "{", "\u202e", "💥", "é", "\0", "\n", "٣", "９", "/etc/passwd",
+]  # fmt: skip
 
 
 def live_body(rng: random.Random) -> str:
@@ -94,8 +107,13 @@ def request(rng: random.Random) -> tuple[str, str, dict[str, bytes], bytes]:
         safe = rng.choice(["", "/.", "/.%"])
         path = path.replace("NAME", quote(name, safe=safe, errors="replace"))
     query = ""
-    if path.endswith(("tracks", "steps", "steps/arrays", "figure")) or rng.random() < 0.1:
-        keys = [rng.choice(["name", "x", "y", "theme", "q"]) for _ in range(rng.choice([1, 2, 70]))]
+    if (
+        path.endswith(("tracks", "steps", "steps/arrays", "moments", "figure"))
+        or rng.random() < 0.1
+    ):
+        keys = [
+            rng.choice(["name", "x", "y", "theme", "query"]) for _ in range(rng.choice([1, 2, 70]))
+        ]
         pairs = [f"{key}={quote(rng.choice(NAMES), errors='replace')}" for key in keys]
         query = "?" + "&".join(pairs)
     headers = {"content-type": rng.choice([b"application/json", b"text/plain", b"\xff"])}
@@ -157,6 +175,42 @@ def test_a_thousand_wrong_requests(copied):
         assert client.get("/api/library").json()["recordings"][0]["episodes"] == 3
     for status in (200, 206, 400, 404, 405, 416, 422):
         assert statuses[status] > 1, statuses
+
+
+def wrong_query(rng, known):
+    """Words in any order, or a query that works with some of them put in."""
+    if rng.random() < 0.5:
+        return " ".join(rng.choice(WORDS) for _ in range(rng.randint(1, 9)))[:1000]
+    words = rng.choice(known).split()
+    for _ in range(rng.randint(0, 2)):
+        words[rng.randrange(len(words))] = rng.choice(WORDS)
+    return " ".join(words)[:1000]
+
+
+def test_wrong_queries_never_fail(copied):
+    rng, statuses, wrong = random.Random(3), {}, []
+    known = [
+        *examples(open_recording(copied / "rec")), "value drops > 0.1 within 3", "action changes",
+        "q[FASTER] / q[SLOWER] * 2 > 1", "outcome != crashed and reward >= 0 or step == 1",
+        "entity(vehicle).distance < 30 and entropy top 3", "value@t+1 - value rises > 0",
+    ]  # fmt: skip
+    deep = ["(" * 500, "abs(" * 240 + "1", "-" * 990 + "1 > 0", "1" + "+1" * 400 + " > 0",
+            "value > 0 and " * 70 + "step > 0", "step top " + "9" * 900,
+            "value drops > 0 within " + "9" * 900]  # fmt: skip
+    with TestClient(
+        application(copied), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
+        for query in [*deep, *(wrong_query(rng, known) for _ in range(500))]:
+            answer = client.get(f"{REC}/moments?query={quote(query)}")
+            statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+            wrong += [(query[:200], fault) for fault in faults(answer) if "too much" not in fault]
+            if answer.status_code == 400:
+                problem = answer.json()
+                if not 0 <= problem["at"] <= problem["at"] + problem["length"] <= len(query):
+                    wrong.append((query, "its word lies outside"))
+    assert wrong == []
+    assert set(statuses) == {200, 400}
+    assert min(statuses.values()) > 20, statuses
 
 
 @pytest.mark.parametrize(

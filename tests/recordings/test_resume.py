@@ -181,7 +181,7 @@ def test_ctrl_c_in_the_middle_of_a_write_leaves_no_part(recorded, copied, agent,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("policyscope.recordings.store._write_table", interrupted)
+        patch.setattr("policyscope.recordings.store.write_table", interrupted)
         with pytest.raises(KeyboardInterrupt):
             again(agent, copied)
     assert parts(copied) == []

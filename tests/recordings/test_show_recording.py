@@ -10,8 +10,6 @@ import pytest
 from rich.console import Console
 
 from policyscope.core.stats import wilson
-from policyscope.recordings.budget import estimate, row_size
-from policyscope.recordings.plan import read_plan
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.show import (
     action_counts,
@@ -97,19 +95,3 @@ def test_an_unfinished_recording_says_so(recorded, tmp_path):
 )
 def test_sizes_for_people(count, text):
     assert size_text(int(count)) == text
-
-
-def test_the_budget_is_near_the_truth(recording, recorded, agent):
-    plan = read_plan(recorded)
-    budget = estimate(agent, plan)
-    steps = int(recording.episodes["steps"].sum())
-    rows = recording.rows(recording.names)
-    exact = sum(a.nbytes for a in rows.values()) / steps
-    assert row_size(plan) == pytest.approx(exact, rel=0.02)
-    assert budget.whole
-    assert budget.steps == 10 * recording.episodes["steps"][0]
-    entities = sum(len(recording.entities(k)) for k in range(10)) * 76
-    per_step = budget.bytes / budget.steps
-    assert per_step == pytest.approx((exact * steps + entities) / steps, rel=0.2)
-    assert budget.seconds_with(2) > budget.seconds / 2
-    assert budget.seconds_with(0) == budget.seconds

@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from policyscope.agents.agent import Agent
-from policyscope.core.errors import UnknownName
+from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.hooks import capture
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
@@ -158,8 +158,10 @@ def _recorded_sites(recording: Any) -> dict[str, Site]:
 
 def _activations(agent: Agent | None, data: xr.Dataset, site: str) -> tuple[np.ndarray, str]:
     name = f"sites/{site}"
-    if agent is None or name in data:
+    if name in data and "step" in data[name].dims:
         return data[name].values, ""
+    if agent is None:
+        raise PolicyscopeError(f"'{name}' was not kept at every step; record with --every 1")
     obs = torch.from_numpy(data["obs"].values)
     with torch.no_grad(), capture(agent.modules(), [site]) as seen:
         agent.forward(obs.to(agent.device), None)

@@ -1,27 +1,38 @@
-"""``policyscope export``: write a recording as one self-contained HTML page."""
+"""``policyscope export``: write a recording as a page, a table, a dataset or a clip."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from policyscope.cli.flags import parse
 from policyscope.cli.plugins import Plugins, import_plugins
+from policyscope.core.errors import UnknownName
 
 if TYPE_CHECKING:
     from policyscope.panel.export import Written
 
+FORMS = ("html", "parquet", "minari", "mp4", "gif")
 EXAMPLES = """Write a recording as one HTML file: the panel's page with the recording in it.
 
 It needs no server and no network and opens from disk. Live changes, jobs and results are left to
 'policyscope panel'.
 
+Other forms, each with flags of its own ('policyscope export --to FORM --help'), are chosen by
+--to or by how --out ends:
+  parquet  the steps of all episodes as one table
+  minari   a dataset of the library Minari
+  mp4, gif a clip of an episode with boxes, action, reward, action values and targets
+
 examples:
   policyscope export runs/rec
   policyscope export runs/rec 3 --out page.html
   policyscope export runs/rec --site attention_layer.value_all --track 'q[FASTER]-q[SLOWER]'
+  policyscope export runs/rec --out steps.parquet
+  policyscope export runs/rec --to minari --out datasets/cars-v0
+  policyscope export runs/rec 3 --to gif --steps 10:60 --overlay boxes action --target value
 """
 
 
@@ -33,6 +44,8 @@ class Args:
     """Folder of a recording."""
     episode: Annotated[int | None, tyro.conf.Positional, tyro.conf.arg(metavar="[EPISODE]")] = None
     """One episode; default is the first 100, or as many of them as a page can hold."""
+    to: Literal["html"] = "html"
+    """Form to write: html, parquet, minari, mp4 or gif. Default: as --out ends, else html."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """HTML file to write; default is beside the recording: RECORDING.html."""
     site: tuple[str, ...] = ()
@@ -45,13 +58,49 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope export``."""
+    return _form(form_of(argv))(argv)
+
+
+def form_of(argv: Sequence[str]) -> str:
+    """Form that the flags ask for: ``--to``, else the end of ``--out``, else html.
+
+    Example:
+        >>> form_of(["rec", "--out", "a.parquet"]), form_of(["rec", "--to=gif"])
+        ('parquet', 'gif')
+    """
+    given: dict[str, str] = {}
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        name, joined, value = word.partition("=")
+        if name in ("--to", "--out"):
+            given[name] = value if joined else following
+    if "--to" in given:
+        if given["--to"] not in FORMS:
+            raise UnknownName("form", given["--to"], FORMS)
+        return given["--to"]
+    ending = Path(given.get("--out", "")).suffix.removeprefix(".").lower()
+    return ending if ending in FORMS else "html"
+
+
+def _form(name: str) -> Callable[[Sequence[str]], int]:
+    if name == "parquet":
+        from policyscope.cli.export_parquet import main as run
+    elif name == "minari":
+        from policyscope.cli.export_minari import main as run
+    elif name in ("mp4", "gif"):
+        from policyscope.cli.export_clip import main as run
+    else:
+        run = _page
+    return run
+
+
+def _page(argv: Sequence[str]) -> int:
     args = parse(Args, argv, "export", EXAMPLES)
     from rich.console import Console
 
     from policyscope.panel.export import export_page
 
     import_plugins(args.plugin)
-    out = args.out or _beside(args.recording, args.episode)
+    out = args.out or beside(args.recording, args.episode, "html")
     episodes = None if args.episode is None else [args.episode]
     page = export_page(args.recording, out, episodes, args.site, args.track)
     console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -61,10 +110,11 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _beside(recording: Path, episode: int | None) -> Path:
+def beside(recording: Path, episode: int | None, ending: str) -> Path:
+    """Name of a file beside a recording: ``REC.html``, ``REC-3.gif``."""
     folder = recording.resolve()
     tail = "" if episode is None else f"-{episode}"
-    return Path(recording, "..", f"{folder.name}{tail}.html").resolve()
+    return Path(recording, "..", f"{folder.name}{tail}.{ending}").resolve()
 
 
 def _episodes_text(page: "Written") -> str:

@@ -26,9 +26,13 @@ examples:
   policyscope import ppo_cartpole.zip --env gym:CartPole-v1 --out runs/cartpole
   policyscope import ppo.zip --normalize vecnormalize.pkl --env gym:Pendulum-v1 --out runs/pendulum
   policyscope import rollouts.npz --env gym:CartPole-v1 --out runs/rollouts
+  policyscope import ~/.minari/datasets/D4RL/door/human-v2 --out runs/door
+  policyscope import logdir --env procgen/coinrun --out runs/real
 """
 #: Flags that say something of an agent alone.
 _OF_AGENTS = ("config", "heads", "normalize")
+#: Lineages that are folders.
+_OF_FOLDERS = ("generative", "minari")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Args:
 
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """Checkpoint of rl-agents, rl_clarity, train-procgen-pytorch, CleanRL or Stable-Baselines3, or
-    episodes of rl_clarity (observations.jd, trajectories.jd) or imitation (.npz)."""
+    episodes of rl_clarity (observations.jd, trajectories.jd) or imitation (.npz), or a folder: a
+    Minari dataset, or episodes or samples of "generative visualisation" (data_gen_model_E.csv)."""
     out: Path
     """Folder to write the agent or the recording to; must not hold one."""
     config: Path | None = None
@@ -53,7 +58,8 @@ class Args:
     Default: a file of that name beside it."""
     lineage: str | None = None
     """Program that wrote it: cleanrl, procgen_pytorch, rl_agents, rl_clarity, stable_baselines3;
-    for episodes imitation, rl_clarity_rollouts. Recognised from the content unless given."""
+    for episodes generative, imitation, minari, rl_clarity_rollouts. Recognised from the content
+    unless given."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,12 +73,14 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.core.registry import names
     from policyscope.recordings.importers.recognise import KIND, recognise_episodes
 
-    if args.file.is_dir():
-        mend = "episodes of the datasets library: save them as .npz"
-        raise BadFile(args.file, "is a folder, not a file", mend)
+    if args.file.is_dir() and args.lineage and args.lineage not in _OF_FOLDERS:
+        raise BadFile(args.file, "is a folder, not a file", "name a file in it")
     if args.lineage:
         return _named(args, args.lineage, args.lineage in names(KIND))
     kept = recognise_episodes(args.file)
+    if args.file.is_dir() and not kept:
+        mend = "episodes of the datasets library: save them as .npz"
+        raise BadFile(args.file, "is a folder of no kind that is known here", mend)
     return _episodes(args, kept) if kept else _agent(args)
 
 
@@ -100,7 +108,7 @@ def _looks(path: Path) -> str | None:
     from policyscope.recordings.importers.recognise import recognise_episodes
 
     try:
-        return recognise_episodes(path) or recognise(path)
+        return recognise_episodes(path) or (None if path.is_dir() else recognise(path))
     except PolicyscopeError:
         return None
 
@@ -135,7 +143,7 @@ def _episodes(args: Args, lineage: str) -> int:
     for name in _OF_AGENTS:
         if getattr(args, name) is not None:
             raise PolicyscopeError(f"--{name} says nothing about episodes of lineage {lineage}")
-    command = f"policyscope import {args.file.name}"
+    command = f"policyscope import {args.file.resolve().name}"
     recording = import_episodes(args.file, args.out, lineage, _env(args), command)
     steps = int(recording.episodes["steps"].sum())
     counts = f"{len(recording):,} episodes, {steps:,} steps"

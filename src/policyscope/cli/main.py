@@ -17,10 +17,15 @@ VERBS = {
     "evaluate": "return, outcomes and length with intervals, beside baselines",
     "watch": "write videos of an agent with its action values",
     "record": "record episodes: observations, activations, scene, consequences",
+    "check": "whether a recording is whole, and what is wrong with it",
     "find": "moments of a recording that a query describes",
+    "highlights": "a page of short clips of a recording's telling moments",
+    "fork": "play on from a recorded step, with changes and without",
+    "field": "what the agent would do at every place of a recorded scene",
+    "why-not": "which single entity keeps the agent from another action",
     "explain": "explain a recording (attention, memory, neuron traces)",
     "panel": "look at recordings and results in the browser",
-    "export": "write a recording as one self-contained HTML page",
+    "export": "write a recording as a page, a table, a dataset or a clip",
 }
 
 USAGE = """\

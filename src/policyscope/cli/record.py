@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from policyscope.recordings.plan import Plan
 
 LONG = 20.0
+#: Of the expected steps: where they may differ by more, the range is printed.
+WIDE = 0.2
 
 EXAMPLES = """Record episodes: observations, activations, scene, decisions and their consequences.
 
@@ -59,6 +61,8 @@ class Args:
     """Processes, 0 for this one; bytes do not depend on it. Default: one a core where it pays."""
     shard_episodes: int = 16
     """Episodes written at a time; a killed recorder loses at most one shard per process."""
+    every: int = 1
+    """Keep convolutional sites (in float16) at each K-th step of an episode, from its first on."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -78,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
     sites = [] if args.sites == ["none"] else args.sites
     plan = make_plan(
         agent, spec, args.episodes, args.seed, sites,
-        act=args.act, shard_episodes=args.shard_episodes,
+        act=args.act, shard_episodes=args.shard_episodes, every=args.every,
     )  # fmt: skip
     check_folder(args.out, plan)
     _record(agent, plan, args, Console(stderr=True, highlight=False), shlex.join(argv))
@@ -123,12 +127,21 @@ def _announce(agent: "Agent", plan: "Plan", asked: int | None, console: "Console
     budget = estimate(agent, plan)
     cores = min(os.cpu_count() or 1, plan.shards)
     workers = asked if asked is not None else (cores if budget.seconds > LONG else 0)
-    about = "about" if budget.whole else "at least"
+    about = "about" if budget.ended else "at least"
+    wide = budget.ended and budget.high - budget.low > WIDE * budget.steps
+    between = f" ({budget.low} to {budget.high})" if wide else ""
     where = f"{workers} worker{'s' * (workers > 1)}" if workers else "this process"
     console.print(
         f"{plan.episodes} episodes, shards: {plan.shards}, sites: {len(plan.sites)}, acting "
-        f"{plan.act}: {about} {budget.steps} steps, {size_text(budget.bytes)} before compression, "
+        f"{plan.act}: {about} {budget.steps} steps{between}, {size_text(budget.bytes)} on disk, "
         f"{budget.seconds_with(workers):.0f} s in {where}",
         soft_wrap=True,
     )
+    if plan.convolutional:
+        when = f"one step of {plan.every}" if plan.every > 1 else "every step (--every K: of K one)"
+        console.print(
+            f"convolutional sites: {len(plan.convolutional)} in float16, at {when}: "
+            f"{size_text(budget.convolutional)} of it",
+            soft_wrap=True,
+        )
     return workers

@@ -5,21 +5,20 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import tyro
 
+from policyscope.cli.bar import progress_bar
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 EXAMPLES = """Write mp4 videos of an agent: the scene before each step beside its action values.
 
 examples:
   policyscope watch highway-ego-attention --episodes 3 --seed 0 --out videos
   policyscope watch runs/fast-0 --weights initial --out videos/untrained
+  policyscope watch coinrun-gru --overlay boxes action values --target value --out videos
 """
 
 
@@ -49,6 +48,10 @@ class Args:
     """Side of the scene in pixels."""
     fps: float = 2
     """Decisions shown per second."""
+    overlay: tuple[Literal["boxes", "action", "reward", "values"], ...] = ("values",)
+    """What is drawn: boxes of objects, the action, rewards and the end, the action values."""
+    target: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Target whose number and trace stand below the scene; may be given several times."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -72,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     console = Console(highlight=False, soft_wrap=True)
     agent = load_agent(args.agent, args.weights)
     env = choose_env(agent, args.env, args.env_set, args.mode)
-    with TemporaryDirectory() as folder, _progress() as bar:
+    with TemporaryDirectory() as folder, progress_bar() as bar:
         task = bar.add_task("playing the episodes", total=None)
         recording = record(
             agent, env, args.episodes, args.seed, (), Path(folder) / "recording", act=args.act
@@ -83,31 +86,10 @@ def main(argv: Sequence[str]) -> int:
             path = args.out / f"seed_{row['seed']:05}.mp4"
             write_video(
                 recording, int(row["episode"]), path, size=args.size, fps=args.fps,
-                progress=lambda _: bar.advance(task),
+                progress=lambda _: bar.advance(task), overlays=args.overlay, targets=args.target,
             )  # fmt: skip
             bar.stop()  # a line on stdout and a bar on stderr would run into each other
             told = f"{row['steps']} steps, return {row['return']:.2f}, {row['outcome']}"
             console.print(f"{path}: {told}, {recording.act}", markup=False)
             bar.start()
     return 0
-
-
-def _progress() -> "Progress":
-    """A bar on stderr, where that is a terminal; it leaves nothing behind."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    hidden = not console.is_terminal
-    return Progress(*columns, console=console, transient=True, disable=hidden)

@@ -10,6 +10,7 @@ from policyscope.panel.failures import answer_failures
 from policyscope.panel.guard import Guard
 from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.views.moments import Searches
 from policyscope.recordings.replays.worlds import Worlds
 
 
@@ -31,6 +32,7 @@ def application(folder: Path, hosts: tuple[str, ...] = (), token: str | None = N
     )
     app.state.shelf = Shelf(folder)
     app.state.worlds = Worlds()
+    app.state.searches = Searches()
     app.state.jobs = Jobs()
     for part in (reading, acting, pages):
         app.include_router(part.router)

@@ -18,6 +18,7 @@ from policyscope.core.errors import (
     system_error,
 )
 from policyscope.panel.contract.messages import Problem
+from policyscope.recordings.find.grammar import BadQuery
 
 LOG = logging.getLogger("policyscope.panel")
 LONGEST = 1000
@@ -52,6 +53,13 @@ def answer_failures(app: FastAPI) -> None:
         status, code = next((s, c) for kind, s, c in _KINDS if isinstance(known, kind))
         return _problem(status, code, without_folders(str(known), app.state.shelf.folder))
 
+    def pointed(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, BadQuery)
+        cause = error.cause if error.length else f"{error.cause}, at the query's end"
+        said = without_folders(cause, app.state.shelf.folder)
+        return _problem(400, "bad_query", said, at=error.at, length=error.length)
+
+    app.add_exception_handler(BadQuery, pointed)
     app.add_exception_handler(PolicyscopeError, told)
     app.add_exception_handler(OSError, told)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -98,11 +106,14 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     return _problem(error.status_code, code, said, error.headers)
 
 
-def _problem(status: int, code: str, message: str, headers: Any = None) -> JSONResponse:
+def _problem(
+    status: int, code: str, message: str, headers: Any = None, **place: int
+) -> JSONResponse:
     if len(message) > LONGEST:
         message = message[:LONGEST] + " ..."
     message = message.encode("utf-8", "replace").decode()  # half a character cannot be sent
-    return JSONResponse(Problem(code=code, message=message).model_dump(), status, headers)
+    problem = Problem(code=code, message=message, **place)
+    return JSONResponse(problem.model_dump(exclude_none=True), status, headers)
 
 
 class _Net:

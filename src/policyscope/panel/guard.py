@@ -104,7 +104,7 @@ def cookie_name(token: str) -> str:
 
 
 def _problem(status: int, code: str, message: str) -> Response:
-    return JSONResponse(Problem(code=code, message=message).model_dump(), status)
+    return JSONResponse(Problem(code=code, message=message).model_dump(exclude_none=True), status)
 
 
 def _too_large() -> Response:

@@ -1,4 +1,4 @@
-"""Routes that read: the library, recordings, episodes, arrays, tracks, overlays, results."""
+"""Routes that read: the library, recordings, episodes, tracks, overlays, moments, results."""
 
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from policyscope.panel.contract.episode import (
     TrackValues,
 )
 from policyscope.panel.contract.library import Library
+from policyscope.panel.contract.moments import Moments
 from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail, Thumbnail
 from policyscope.panel.contract.result import ResultDetail
 from policyscope.panel.ranges import byte_range
@@ -24,6 +25,9 @@ router = APIRouter(prefix="/api", tags=["reading"])
 Episode = Annotated[int, Path(ge=0)]
 Name = Annotated[str, Query(max_length=200)]
 Version = Annotated[str, Query(max_length=64)]
+Asked = Annotated[str, Query(min_length=1, max_length=1000)]
+Most = Annotated[int, Query(ge=1, le=10_000)]
+OneEpisode = Annotated[int | None, Query(ge=0)]
 Names = Annotated[list[str], Query(max_length=64)]
 
 
@@ -108,6 +112,15 @@ def get_step_arrays(rec: str, x: Name, y: Name, request: Request, v: Version = "
     """Bytes of the two tracks; takes a ``Range``, and 409 "changed" for an old ``v``."""
     size, read = step_table.open_bytes(shelf_of(request), rec, x, y, v)
     return byte_range(request, size, read)
+
+
+@router.get("/recordings/{rec}/moments")
+def get_moments(
+    rec: str, query: Asked, request: Request, most: Most = 1000, episode: OneEpisode = None
+) -> Moments:
+    """Moments that a query describes, as far as a part of a second finds them; ask on for more."""
+    state = request.app.state
+    return state.searches.answer(state.shelf, rec, query, most, episode)
 
 
 @router.get("/results/{res}")

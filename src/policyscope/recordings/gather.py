@@ -1,7 +1,7 @@
 """From the rows of a rollout to the columns of a shard."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,8 @@ from policyscope.envs.entities import Entities
 from policyscope.envs.stepper import Space
 from policyscope.rollouts.loop import Row
 
+#: Rows of the shard that sites which are not kept at every step belong to.
+KEPT_ROWS = "kept_rows"
 ENTITY_COLUMNS = {
     "episode": pa.int32(),
     "step": pa.int32(),
@@ -45,14 +47,47 @@ class Columns:
         arrays: by name, leading axis R; ``final_obs`` and ``has_final_obs`` have leading axis E.
         entities: one line for each entity and row.
         episodes: one line for each episode.
+        thinned: arrays that hold the rows ``kept_rows`` alone.
     """
 
     arrays: dict[str, np.ndarray]
     entities: pa.Table
     episodes: pa.Table
+    thinned: list[str] = field(default_factory=list)
 
 
-def gather(rows: Iterable[Row], space: Space, seed: int, shard: int) -> Columns:
+def slimmed(rows: Iterable[Row], convolutional: Collection[str], every: int) -> Iterator[Row]:
+    """Rows with feature maps in float16, and only at some of the steps.
+
+    Args:
+        rows: of a rollout, in the order of decisions.
+        convolutional: sites to slim.
+        every: they are kept at steps of an episode that are multiples of this.
+
+    Cost: frees what is not kept at once, so that a shard of many steps fits into memory.
+    """
+    if not convolutional:
+        yield from rows
+        return
+    for row in rows:
+        keeping = row.step % every == 0
+        sites = {
+            name: _half(value) if name in convolutional else value
+            for name, value in row.sites.items()
+            if keeping or name not in convolutional
+        }
+        yield replace(row, sites=sites)
+
+
+def _half(values: np.ndarray) -> np.ndarray:
+    """In float16, that is with 11 bits and infinite beyond 65504; a copy of its own."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16)
+
+
+def gather(
+    rows: Iterable[Row], space: Space, seed: int, shard: int, thinned: Collection[str] = ()
+) -> Columns:
     """Order rows by episode and time and stack them.
 
     Args:
@@ -60,6 +95,7 @@ def gather(rows: Iterable[Row], space: Space, seed: int, shard: int) -> Columns:
         space: names of the observation's rows, if it has any.
         seed: seed of episode 0.
         shard: number of the shard.
+        thinned: sites that only some of the rows hold, the first of each episode among them.
     """
     by_episode: dict[int, list[Row]] = {}
     for row in rows:
@@ -83,12 +119,18 @@ def gather(rows: Iterable[Row], space: Space, seed: int, shard: int) -> Columns:
     for name in first.outputs:
         arrays[f"outputs/{name}"] = np.stack([r.outputs[name] for r in flat])
     for name in first.sites:
-        arrays[f"sites/{name}"] = np.stack([r.sites[name] for r in flat]).astype(np.float32)
+        values = np.stack([r.sites[name] for r in flat if name in r.sites])
+        half = values.dtype == np.float16
+        arrays[f"sites/{name}"] = values if half else values.astype(np.float32)
+    if thinned:
+        keeping = [i for i, r in enumerate(flat) if not r.sites.keys().isdisjoint(thinned)]
+        arrays[KEPT_ROWS] = np.array(keeping, np.int32)
     if first.state_in is not None:
         arrays["state_in"] = np.stack([flat_row(r.state_in) for r in flat])
     if space.rows:
         arrays["row_identity"] = row_identity(flat, len(space.rows))
-    return Columns(arrays, _entities(flat), _episodes(ordered, seed, shard))
+    names = [f"sites/{name}" for name in first.sites if name in thinned]
+    return Columns(arrays, _entities(flat), _episodes(ordered, seed, shard), names)
 
 
 def row_identity(rows: list[Row], width: int) -> np.ndarray:

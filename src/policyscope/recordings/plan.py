@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from policyscope.agents.heads import RowNoise
 from policyscope.agents.store import save_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import read_json, write_json
-from policyscope.core.sites import select
+from policyscope.core.sites import Site, select
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Start
+from policyscope.recordings.checksums import folder_sums, sealed
 
 SCHEMA = 1
 LANES = 8
@@ -28,7 +29,8 @@ LARGEST_DEFAULT_SITE = 256
 #: say them (``recordings/importers``).
 UNKNOWN, NO_SEED = "unknown", -1
 _REPEATED = ("Linear", "Conv2d", "Identity", "Scores")
-_OPTIONAL = ("agent", "shards", "episodes.parquet")
+#: What may lie in a recording beside its header.
+OPTIONAL = ("agent", "shards", "episodes.parquet", "notes.json")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Plan:
         outputs: the network's outputs and their shapes.
         scene: background of the scene, JSON values.
         weights: SHA-256 of the agent's weights and architecture; empty where no agent is known.
+        convolutional: those of the sites that are kept in float16.
+        every: they are kept at steps of an episode that are multiples of this.
     """
 
     env: EnvSpec
@@ -61,6 +65,13 @@ class Plan:
     outputs: dict[str, tuple[int, ...]]
     scene: dict[str, Any]
     weights: str
+    convolutional: tuple[str, ...] = ()
+    every: int = 1
+
+    @property
+    def thinned(self) -> tuple[str, ...]:
+        """Sites that are not kept at every step."""
+        return self.convolutional if self.every > 1 else ()
 
     @property
     def shards(self) -> int:
@@ -74,13 +85,22 @@ class Plan:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Plan":
         """Inverse of ``to_json``; other entries are ignored."""
-        taken: dict[str, Any] = {f.name: values[f.name] for f in fields(cls)}
+        taken: dict[str, Any] = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         for name in ("sites", "outputs"):
             taken[name] = {k: tuple(v) for k, v in taken[name].items()}
+        taken["convolutional"] = tuple(taken.get("convolutional", ()))
         space: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in taken["space"].items()
         }
         return cls(**{**taken, "env": EnvSpec.from_json(taken["env"]), "space": Space(**space)})
+
+
+def thinned_error(name: str, plan: Plan) -> PolicyscopeError:
+    """The one line for a column that is wanted at every step and was not kept there."""
+    return PolicyscopeError(
+        f"'{name}' was kept at one step of {plan.every} only; ask for it alone: rows(['{name}']), "
+        "or record again with --every 1"
+    )
 
 
 def default_sites(agent: Agent) -> list[str]:
@@ -96,6 +116,16 @@ def default_sites(agent: Agent) -> list[str]:
     ]
 
 
+def convolutional(site: Site, space: Space) -> bool:
+    """Whether a site holds feature maps: three axes, of an agent that sees images.
+
+    Args:
+        site: of the agent.
+        space: what it sees.
+    """
+    return len(site.shape) == 3 and len(space.obs_shape) == 3
+
+
 def make_plan(
     agent: Agent,
     spec: EnvSpec,
@@ -105,6 +135,7 @@ def make_plan(
     *,
     act: str | None = None,
     shard_episodes: int = SHARD_EPISODES,
+    every: int = 1,
 ) -> Plan:
     """Look at agent and environment once and fix everything that decides the recording.
 
@@ -116,6 +147,7 @@ def make_plan(
         sites: patterns of the activations to keep; None takes ``default_sites``.
         act: greedy or sample; default is the agent's own mode.
         shard_episodes: episodes in a shard.
+        every: convolutional sites are kept at steps of an episode that are multiples of this.
 
     Raises:
         UnknownName: no such site.
@@ -125,14 +157,15 @@ def make_plan(
     """
     for name, value, least in (
         ("episodes", episodes, 1), ("seed", seed, 0), ("shard_episodes", shard_episodes, 1),
+        ("every", every, 1),
     ):  # fmt: skip
         if value < least:
             raise PolicyscopeError(f"{name} must be at least {least}, got {value}")
     act = act or agent.acting
     if act not in ("greedy", "sample"):
         raise PolicyscopeError(f"act must be greedy or sample, got '{act}'")
-    shapes = {name: site.shape for name, site in agent.sites().items()}
-    chosen = default_sites(agent) if sites is None else select(agent.sites(), sites)
+    known = agent.sites()
+    chosen = default_sites(agent) if sites is None else select(known, sites)
     stepper = make(spec)
     try:
         check_fit(agent, stepper.space)
@@ -151,10 +184,12 @@ def make_plan(
         episodes=episodes,
         shard_episodes=shard_episodes,
         lanes=LANES,
-        sites={name: shapes[name] for name in chosen},
+        sites={name: known[name].shape for name in chosen},
         outputs={k: tuple(v.shape[1:]) for k, v in decision.outputs.items()},
         scene=json.loads(json.dumps(scene)),
         weights=fingerprint(agent),
+        convolutional=tuple(n for n in chosen if convolutional(known[n], stepper.space)),
+        every=every,
     )
 
 
@@ -174,7 +209,20 @@ def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) 
         return
     folder.mkdir(parents=True, exist_ok=True)
     save_agent(replace(agent, env=plan.env), folder / "agent")
-    write_json(folder / "recording.json", {**plan.to_json(), "provenance": provenance})
+    write_header(folder, plan, provenance)
+
+
+def write_header(folder: Path, plan: Plan, provenance: dict[str, Any]) -> None:
+    """Write ``recording.json``, with checksums of the agent's files and of itself.
+
+    Args:
+        folder: of the recording; the agent's copy, if there is one, lies in it.
+        plan: what is to be recorded.
+        provenance: where the recording comes from.
+    """
+    values = {**plan.to_json(), "provenance": provenance}
+    values["agent_files"] = folder_sums(folder / "agent")
+    write_json(folder / "recording.json", sealed(values))
 
 
 def check_folder(folder: Path, plan: Plan) -> bool:
@@ -196,7 +244,7 @@ def check_folder(folder: Path, plan: Plan) -> bool:
                 "choose another folder or delete this one",
             )
         return True
-    foreign = [p.name for p in _entries(folder) if p.name not in _OPTIONAL]
+    foreign = [p.name for p in _entries(folder) if p.name not in OPTIONAL]
     if foreign:
         raise BadFile(
             folder, f"exists and is no recording (holds {foreign[0]})", "choose another folder"
@@ -244,7 +292,7 @@ def read_header(folder: Path) -> dict[str, Any]:
         newer = isinstance(found, int) and found > SCHEMA
         mend = "update policyscope" if newer else "record it again"
         raise BadFile(folder, f"recording schema {found}, this version reads {SCHEMA}", mend)
-    missing = [f.name for f in fields(Plan) if f.name not in values]
+    missing = [f.name for f in fields(Plan) if f.default is MISSING and f.name not in values]
     if missing:
         raise BadFile(path, f"lacks {', '.join(missing)}", "record it again")
     return values

@@ -1,6 +1,6 @@
 """Read recordings: episodes as labelled arrays, entities as tables, columns over many episodes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.registry import find
 from policyscope.recordings.dataset import episode_dataset
-from policyscope.recordings.plan import UNKNOWN, Plan, read_header
+from policyscope.recordings.plan import UNKNOWN, Plan, read_header, thinned_error
+from policyscope.recordings.selection import Selection
 from policyscope.recordings.store import (
     ShardReader,
     finished_shards,
@@ -22,6 +23,7 @@ from policyscope.recordings.store import (
     rebuild_episodes,
     shard_folder,
 )
+from policyscope.recordings.windows import Windows
 
 #: Shards whose tables of entities are kept in memory.
 TABLES = 4
@@ -126,7 +128,9 @@ class Recording:
     def names(self) -> list[str]:
         """Names that ``rows`` knows."""
         first = next(iter(self._shards.values()), None)
-        return [] if first is None else [n.removeprefix("outputs/") for n in first.names()]
+        if first is None:
+            return []
+        return [n.removeprefix("outputs/") for n in (*first.names(), *first.thinned)]
 
     def episode(self, k: int) -> xr.Dataset:
         """One episode; row t is the decision at step t and what came of it.
@@ -137,15 +141,21 @@ class Recording:
         Returns:
             Dims step, row, feature, action_name and those of the sites; variables obs, action,
             policy_action, logp, reward, terminated, truncated, each output by its name (q),
-            ``sites/<name>``, row_identity and final_obs; attributes outcome, return, seed.
+            ``sites/<name>``, row_identity and final_obs; attributes outcome, return, seed. Sites
+            that are not kept at every step have the dim step_kept in place of step.
         """
         shard, line = self._find(k)
         position, rows = shard.span(k)
         arrays = {name: shard.array(name, rows) for name in shard.names()}
+        kept = None
+        if shard.thinned:
+            own = shard.kept(rows)
+            kept = arrays["step"][shard.kept_rows[own] - rows.start]
+            arrays |= {name: shard.array(name, own) for name in shard.thinned}
         final = None
         if shard.array("has_final_obs")[position]:
             final = shard.array("final_obs", slice(position, position + 1))[0]
-        data = episode_dataset(arrays, final, self.space)
+        data = episode_dataset(arrays, final, self.space, shard.thinned, kept)
         attributes = {key: line[key] for key in ("episode", "seed", "steps", "return", "outcome")}
         return data.assign_attrs({k: getattr(v, "item", lambda v=v: v)() for k, v in
                                   attributes.items()})  # fmt: skip
@@ -171,19 +181,24 @@ class Recording:
 
         Returns:
             Arrays by name, leading axis row, with ``episode`` and ``step`` beside those asked for.
+            Of sites that are not kept at every step: the rows that are kept.
 
         Raises:
             UnknownName: no such column.
+            PolicyscopeError: sites that are not kept at every step together with other columns.
 
         Cost: reads one shard at a time.
         """
         wanted = None if episodes is None else sorted(set(episodes))
         for k in wanted or ():
             self._find(k)
-        columns = dict.fromkeys(["episode", "step", *names])
+        columns, known = dict.fromkeys(["episode", "step", *names]), self.names
         for name in columns:
-            if name not in self.names:
-                raise UnknownName("column", name, self.names)
+            if name not in known:
+                raise UnknownName("column", name, known)
+        thin = [name for name in columns if name.removeprefix("sites/") in self.plan.thinned]
+        if thin and {*names} - {*thin, "episode", "step"}:
+            raise thinned_error(thin[0], self.plan)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in columns}
         for shard in self._shards.values():
             mine = shard.array("episode")
@@ -192,8 +207,96 @@ class Recording:
                 continue
             for name in columns:
                 stored = f"outputs/{name}" if name in self.outputs else name
-                parts[name].append(shard.array(stored)[keep])
+                values = shard.array(stored)
+                if thin:
+                    own = keep[shard.kept_rows]
+                    values = values if name in thin else values[shard.kept_rows]
+                parts[name].append(values[own if thin else keep])
         return {name: np.concatenate(pieces) for name, pieces in parts.items()}
+
+    @cached_property
+    def _whole(self) -> Selection:
+        return Selection(self, self.episodes)
+
+    @property
+    def data(self) -> xr.Dataset:
+        """The whole recording as one dataset; what is asked for is read, and is not kept.
+
+        Returns:
+            Dims decision (the steps of all episodes, one after the other) and those of
+            ``episode``; coordinates episode and step; a variable for each column kept at every
+            step.
+
+        Cost: the metadata of one shard; then the chunks that hold what is asked for.
+
+        Example:
+            >>> at = rec.data  # doctest: +SKIP
+            >>> at["q"].sel(action_name="FASTER")[at["step"] == 3].values  # doctest: +SKIP
+        """
+        return self._whole.data
+
+    def where(self, chosen: str | pd.Series | np.ndarray) -> Selection:
+        """Some of the episodes, with the same methods.
+
+        Args:
+            chosen: true or false for each line of ``episodes``, or a query of ``find``, which keeps
+                the episodes it finds a moment in, and the moments as ``moments``.
+
+        Raises:
+            BadQuery: the query cannot be read, or names what the recording does not have.
+            PolicyscopeError: not true or false for each episode.
+
+        Example:
+            >>> rec.where(rec.episodes["return"] > 5).windows(8)  # doctest: +SKIP
+            >>> rec.where("value drops > 1 within 5").moments  # doctest: +SKIP
+        """
+        return self._whole.where(chosen)
+
+    def find(self, query: str, one_per_episode: bool = False) -> pd.DataFrame:
+        """Moments that a query describes; see ``recordings.find.search.find``."""
+        from policyscope.recordings.find import search
+
+        return search.find(self, query, one_per_episode)
+
+    def windows(self, length: int, stride: int = 1, names: Sequence[str] | None = None) -> Windows:
+        """Every window of successive steps inside one episode, read when it is asked for.
+
+        Args:
+            length: steps of a window.
+            stride: steps from the beginning of one to that of the next in its episode.
+            names: columns to read; all by default.
+
+        Returns:
+            ``len``, ``[i]`` (an xarray.Dataset), ``episode`` and ``step`` of all beginnings.
+        """
+        return self._whole.windows(length, stride, names)
+
+    def sample(
+        self, n: int, seed: int, length: int = 1, names: Sequence[str] | None = None
+    ) -> xr.Dataset:
+        """Steps, or windows, drawn at random, each with the same chance.
+
+        Args:
+            n: how many; nothing comes twice unless there are fewer.
+            seed: equal seeds draw the same.
+            length: steps of a window; 1 draws single steps.
+            names: columns to read; all by default.
+
+        Returns:
+            Dims decision, ... for single steps, else window, offset, ..., in the order drawn.
+
+        Raises:
+            PolicyscopeError: no episode is long enough.
+        """
+        return self._whole.sample(n, seed, length, names)
+
+    def split(self, hold_out: float = 0.1, seed: int = 0) -> tuple[Selection, Selection]:
+        """Part the episodes in two, for training and for validation; see ``Selection.split``."""
+        return self._whole.split(hold_out, seed)
+
+    def batches(self, length: int, batch: int, **options: Any) -> Iterator[dict[str, np.ndarray]]:
+        """Shuffled batches of windows, for training; see ``recordings.loader.batches``."""
+        return self._whole.batches(length, batch, **options)
 
     def video(self, k: int, size: int = 480) -> bytes:
         """One episode as the bytes of an mp4 file, kept for the next call.
@@ -211,6 +314,14 @@ class Recording:
 
             self._videos[k, size] = video_bytes(self, k, size=size)
         return self._videos[k, size]
+
+    def reader(self, shard: int) -> ShardReader:
+        """A finished shard.
+
+        Args:
+            shard: its number.
+        """
+        return self._shards[shard]
 
     def place(self, k: int) -> tuple[ShardReader, slice]:
         """Where an episode lies: its shard and its rows there.

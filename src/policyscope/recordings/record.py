@@ -14,8 +14,15 @@ from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Stepper
-from policyscope.recordings.gather import gather
-from policyscope.recordings.plan import SHARD_EPISODES, Plan, make_plan, prepare, read_plan
+from policyscope.recordings.gather import gather, slimmed
+from policyscope.recordings.plan import (
+    SHARD_EPISODES,
+    Plan,
+    check_folder,
+    make_plan,
+    prepare,
+    read_plan,
+)
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.store import (
     ShardReader,
@@ -43,6 +50,7 @@ def record(
     act: str | None = None,
     workers: int = 0,
     shard_episodes: int = SHARD_EPISODES,
+    every: int = 1,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Recording:
@@ -58,6 +66,7 @@ def record(
         act: greedy or sample; default is the agent's own mode.
         workers: processes; 0 records in this one. The bytes are the same.
         shard_episodes: episodes in a shard, the unit that a killed recorder can lose.
+        every: convolutional sites are kept at steps of an episode that are multiples of this.
         progress: called with the numbers of finished and of all shards.
         command: the command line or Python line, for the provenance.
 
@@ -71,7 +80,9 @@ def record(
     spec = spec or agent.env
     if spec is None:
         raise PolicyscopeError("the agent names no environment; give one (--env)")
-    plan = make_plan(agent, spec, episodes, seed, sites, act=act, shard_episodes=shard_episodes)
+    plan = make_plan(
+        agent, spec, episodes, seed, sites, act=act, shard_episodes=shard_episodes, every=every
+    )
     return record_plan(agent, plan, out, workers=workers, progress=progress, command=command)
 
 
@@ -96,9 +107,11 @@ def record_plan(
     """
     folder = Path(out)
     try:
-        prepare(folder, plan, agent, provenance(command, plan.seed, plan.env.versions))
+        check_folder(folder, plan)
+        folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             remove_parts(folder)
+            prepare(folder, plan, agent, provenance(command, plan.seed, plan.env.versions))
             _shards(folder, plan, workers, progress)
             rebuild_episodes(folder, list(range(plan.shards)))
     except (OSError, SafetensorError) as error:
@@ -157,7 +170,8 @@ class ShardRecorder:
         episodes = seeded_episodes(plan.seed, plan.episodes)[first : first + plan.shard_episodes]
         watch = Watch(sites=tuple(plan.sites), entities=True)
         rows = rollout(agent, stepper, episodes, seed=plan.seed, act=plan.act, watch=watch)
-        columns = gather(rows, plan.space, plan.seed, number)
+        rows = slimmed(rows, plan.convolutional, plan.every)
+        columns = gather(rows, plan.space, plan.seed, number, plan.thinned)
         write_shard(self.folder, number, columns)
         return len(columns.arrays["step"])
 

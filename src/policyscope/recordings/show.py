@@ -92,7 +92,11 @@ def tables(recording: Recording) -> list[Table]:
     ]
     arrays: list[tuple[str, ...]] = [("obs", _shape(recording.space.obs_shape))]
     arrays += [(name, _shape(shape)) for name, shape in recording.outputs.items()]
-    arrays += [(f"sites/{name}", _shape(shape)) for name, shape in recording.sites.items()]
+    thinned, every = recording.plan.thinned, recording.plan.every
+    arrays += [
+        (f"sites/{name}", _shape(shape) + f", at one step of {every}" * (name in thinned))
+        for name, shape in recording.sites.items()
+    ]
     every: list[Table] = [
         (("outcome", "share", "95 % Wilson interval", "n"), outcomes),
         (("action", "count", "share"), actions),

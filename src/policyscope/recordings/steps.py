@@ -1,25 +1,21 @@
-"""Columns of some steps of a recording, read straight from the chunks when they are asked for.
+"""Columns of some steps of a recording, read straight from the chunks when they are asked for."""
 
-zarr-python needs 10 ms to open a shard's group and 1 ms for each array: too long where 100,000
-steps lie in hundreds of shards. What is read here was written by ``zarr_files.write_group``.
-"""
-
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numcodecs.zstd import Zstd
 
 from policyscope.core.errors import BadFile, UnknownName
+from policyscope.recordings.chunks import read_rows
+from policyscope.recordings.gather import KEPT_ROWS
+from policyscope.recordings.plan import thinned_error
 from policyscope.recordings.read import Recording
 from policyscope.recordings.store import MEND, shard_folder
 
 BLOCK = 20_000
-_NO_COLUMNS = {".", "outputs", "sites", "final_obs", "has_final_obs"}
+_NO_COLUMNS = {".", "outputs", "sites", "final_obs", "has_final_obs", KEPT_ROWS}
 
 
 class Steps:
@@ -41,7 +37,8 @@ class Steps:
         shard = self._pieces[0][0] if self._pieces else 0
         arrays = shard_folder(self.recording.path, shard) / "arrays.zarr"
         found = {p.parent.relative_to(arrays).as_posix() for p in arrays.rglob("zarr.json")}
-        return sorted(name.removeprefix("outputs/") for name in found - _NO_COLUMNS)
+        thinned = {f"sites/{name}" for name in self.recording.plan.thinned}
+        return sorted(name.removeprefix("outputs/") for name in found - _NO_COLUMNS - thinned)
 
     @property
     def episode(self) -> np.ndarray:
@@ -64,9 +61,13 @@ class Steps:
 
         Raises:
             UnknownName: no such column.
+            PolicyscopeError: a site that was not kept at every step.
             BadFile: a shard is torn.
         """
         if name not in self._columns:
+            plan = self.recording.plan
+            if name.startswith("sites/") and name.removeprefix("sites/") in plan.thinned:
+                raise thinned_error(name, plan)
             if name not in self.names:
                 raise UnknownName("column", name, self.names)
             stored = f"outputs/{name}" if name in self.recording.outputs else name
@@ -107,7 +108,8 @@ class Steps:
             folder = shard_folder(self.recording.path, shard)
             try:
                 # a fifth of the time of pq.read_table, which makes a data set of one file first
-                with pq.ParquetFile(folder / "entities.parquet") as file:
+                path = folder / "entities.parquet"
+                with pq.ParquetFile(path, page_checksum_verification=True) as file:
                     parts.append(file.read(columns=columns, use_threads=False))
             except (OSError, pa.ArrowException) as error:
                 raise BadFile(folder, f"torn shard: {' '.join(str(error).split())}", MEND) from None
@@ -174,46 +176,3 @@ def blocks(recording: Recording, rows: int = BLOCK) -> Iterator[Steps]:
             pieces, filled = [], 0
     if pieces:
         yield Steps(recording, pieces)
-
-
-def read_rows(folder: Path, rows: slice) -> np.ndarray:
-    """Some rows of an array that ``zarr_files.write_group`` wrote.
-
-    Args:
-        folder: of the array.
-        rows: from start up to stop, both given.
-
-    Raises:
-        BadFile: a chunk is missing or damaged, or the array is laid out in another way.
-    """
-    dtype, shape, length = _layout(folder)
-    first = rows.start // length
-    last = max(-(-min(rows.stop, shape[0]) // length), first + 1)
-    chunks = [_chunk(folder, number, dtype, (length, *shape[1:])) for number in range(first, last)]
-    values = np.concatenate(chunks)[rows.start - first * length : rows.stop - first * length]
-    if rows.stop > shape[0]:
-        raise BadFile(folder, f"holds {shape[0]} rows, {rows.stop} are expected")
-    return values
-
-
-def _layout(folder: Path) -> tuple[np.dtype, tuple[int, ...], int]:
-    """Type, shape, and rows of a chunk."""
-    try:
-        values = json.loads((folder / "zarr.json").read_bytes())
-        chunk = values["chunk_grid"]["configuration"]["chunk_shape"]
-        separator = values["chunk_key_encoding"]["configuration"]["separator"]
-        codecs = [codec["name"] for codec in values["codecs"]]
-        shape, dtype = tuple(values["shape"]), np.dtype(values["data_type"]).newbyteorder("<")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadFile(folder, f"has no readable zarr.json: {error!r}") from None
-    if codecs != ["bytes", "zstd"] or separator != "." or tuple(chunk[1:]) != shape[1:]:
-        raise BadFile(folder, "is laid out in another way than recordings are")
-    return dtype, shape, int(chunk[0])
-
-
-def _chunk(folder: Path, number: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    path = folder / ".".join(["c", str(number), *["0"] * (len(shape) - 1)])
-    try:
-        return np.frombuffer(Zstd().decode(path.read_bytes()), dtype).reshape(shape)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BadFile(path, f"the chunk is missing or damaged: {error}") from None

@@ -1,6 +1,8 @@
 """Shards on disk: folders of whole episodes, written beside and renamed."""
 
 import errno
+import io
+import re
 import shutil
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +15,8 @@ import pyarrow.parquet as pq
 
 from policyscope.core.errors import BadFile, UnknownName, system_cause
 from policyscope.core.files import atomic_file, read_json, write_json
-from policyscope.recordings.gather import EPISODE_COLUMNS, Columns
+from policyscope.recordings.checksums import folder_sums, sealed
+from policyscope.recordings.gather import EPISODE_COLUMNS, KEPT_ROWS, Columns
 from policyscope.recordings.zarr_files import (
     array_layouts,
     open_group,
@@ -23,6 +26,9 @@ from policyscope.recordings.zarr_files import (
 
 SCHEMA = 1
 MEND = "delete this shard's folder and record into the recording again"
+#: Arrays with other rows than the shard's.
+_OTHER_ROWS = ("final_obs", "has_final_obs", KEPT_ROWS)
+_WRITER = re.compile(r"parquet-cpp-arrow version \d+\.\d+\.\d+\S*")
 
 
 def shard_folder(recording: Path, number: int) -> Path:
@@ -36,9 +42,13 @@ def finished_shards(recording: Path) -> list[int]:
 
 
 def remove_parts(recording: Path) -> None:
-    """Remove what a killed recorder left of its open shards."""
-    for part in (recording / "shards").glob(".*.part"):
-        shutil.rmtree(part)
+    """Remove what a killed recorder left of its open shards and files."""
+    for pattern in ("shards/.*.part", ".*.part", "agent/*.part"):
+        for part in recording.glob(pattern):
+            if part.is_dir():
+                shutil.rmtree(part)
+            else:
+                part.unlink()
 
 
 def write_shard(recording: Path, number: int, columns: Columns) -> None:
@@ -57,14 +67,16 @@ def write_shard(recording: Path, number: int, columns: Columns) -> None:
     try:
         part.mkdir(parents=True)
         write_group(part / "arrays.zarr", columns.arrays)
-        _write_table(part / "entities.parquet", columns.entities)
-        _write_table(part / "episodes.parquet", columns.episodes)
+        write_table(part / "entities.parquet", columns.entities)
+        write_table(part / "episodes.parquet", columns.episodes)
         values = {
             "schema": SCHEMA,
             "episodes": columns.episodes["episode"].to_pylist(),
             "rows": len(columns.arrays["step"]),
+            **({"thinned": columns.thinned} if columns.thinned else {}),
+            "files": folder_sums(part),
         }
-        write_json(part / "shard.json", values)
+        write_json(part / "shard.json", sealed(values))
         part.rename(target)
     except OSError as error:
         raise unwritable(recording, f"shard {number}", error) from None
@@ -79,8 +91,9 @@ def unwritable(recording: Path, what: str, error: Exception) -> BadFile:
     return BadFile(recording, cause, "make room or mend the folder, then run the same command")
 
 
-def _write_table(path: Path, table: pa.Table) -> None:
-    pq.write_table(table, path, compression="zstd")
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a parquet table whose pages have checksums."""
+    path.write_bytes(_table_bytes(table, True))
 
 
 class ShardReader:
@@ -98,6 +111,8 @@ class ShardReader:
         values = _shard_json(folder)
         self.episode_numbers: list[int] = values["episodes"]
         self.rows: int = values["rows"]
+        #: Arrays that hold the rows ``kept_rows`` alone.
+        self.thinned: list[str] = values.get("thinned", [])
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
@@ -105,17 +120,37 @@ class ShardReader:
 
     def names(self) -> list[str]:
         """Names of the arrays with one entry a row."""
-        return [n for n in self._arrays if n not in ("final_obs", "has_final_obs")]
+        return [n for n in self._arrays if n not in (*_OTHER_ROWS, *self.thinned)]
+
+    @cached_property
+    def kept_rows(self) -> np.ndarray:
+        """Rows of the shard that the thinned arrays hold, rising.
+
+        Raises:
+            BadFile: the shard is torn.
+        """
+        return self._guard(read_array, self.folder / "arrays.zarr", self._arrays, KEPT_ROWS)
+
+    def kept(self, rows: slice) -> slice:
+        """Where the thinned arrays hold what they have of some rows of the shard."""
+        first, last = np.searchsorted(self.kept_rows, (rows.start, rows.stop)).tolist()
+        return slice(first, last)
 
     def array(self, name: str, rows: slice | None = None) -> np.ndarray:
-        """Rows of one array.
+        """Rows of one array; a thinned one counts its own rows, see ``kept``.
 
         Raises:
             UnknownName: no such array.
             BadFile: the shard is torn.
         """
         values = self._guard(read_array, self.folder / "arrays.zarr", self._arrays, name, rows)
-        whole = len(self.episode_numbers) if name.endswith("final_obs") else self.rows
+        counts = {
+            "final_obs": len(self.episode_numbers),
+            "has_final_obs": len(self.episode_numbers),
+        }
+        if name in self.thinned:
+            counts[name] = len(self.kept_rows)
+        whole = counts.get(name, self.rows)
         expected = len(range(*(rows or slice(None)).indices(whole)))
         if len(values) != expected:
             cause = f"torn shard: {len(values)} of {expected} rows of {name}"
@@ -156,7 +191,7 @@ class ShardReader:
         Cost: 2 ms; opening the arrays with zarr would take 10 ms and keep 30 kB.
         """
         found = self._guard(array_layouts, self.folder / "arrays.zarr")
-        for name in ("final_obs", "has_final_obs"):
+        for name in (*_OTHER_ROWS, *self.thinned):
             found.pop(name, None)
         for name, (_, shape, _) in found.items():
             held = shape[0] if shape else 0
@@ -194,7 +229,7 @@ def read_table(path: Path) -> pa.Table:
         BadFile: it is missing or damaged.
     """
     try:
-        return pq.read_table(path, use_threads=False)
+        return pq.read_table(path, use_threads=False, page_checksum_verification=True)
     except FileNotFoundError:
         raise BadFile(path, "no such table") from None
     except (OSError, pa.ArrowException) as error:
@@ -209,13 +244,45 @@ def rebuild_episodes(recording: Path, numbers: list[int]) -> pd.DataFrame:
         recording: folder of the recording.
         numbers: shards to gather.
     """
-    schema = pa.schema(list(EPISODE_COLUMNS.items()))
-    tables = [ShardReader(shard_folder(recording, n)).episode_table for n in numbers]
-    table = pa.concat_tables([schema.empty_table(), *tables])
+    table = _gathered(recording, numbers)
     try:
         with atomic_file(recording / "episodes.parquet") as beside:
-            _write_table(beside, table)
+            write_table(beside, table)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise  # a recording on a read-only disk can still be read
     return table.to_pandas()
+
+
+def same_table(recording: Path, numbers: list[int]) -> bool:
+    """Whether the recording's table of episodes is the one that its shards make.
+
+    Args:
+        recording: folder of the recording.
+        numbers: its shards.
+
+    Raises:
+        BadFile: the table is missing or damaged, or a shard is torn.
+    """
+    path, table = recording / "episodes.parquet", _gathered(recording, numbers)
+    found = path.read_bytes() if path.is_file() else b""
+    if found in (_table_bytes(table, True), _table_bytes(table, False)):
+        return True
+    if not read_table(path).to_pandas().equals(table.to_pandas()):
+        return False
+    with pq.ParquetFile(path) as file:
+        writer = str(file.metadata.created_by)
+    ours = f"parquet-cpp-arrow version {pa.__version__}"
+    return writer != ours and _WRITER.fullmatch(writer) is not None  # another version's bytes
+
+
+def _gathered(recording: Path, numbers: list[int]) -> pa.Table:
+    schema = pa.schema(list(EPISODE_COLUMNS.items()))
+    tables = [ShardReader(shard_folder(recording, n)).episode_table for n in numbers]
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+def _table_bytes(table: pa.Table, checksums: bool) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out, compression="zstd", write_page_checksum=checksums)
+    return out.getvalue()

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from policyscope.core.target_parser import Target
-from policyscope.core.targets import at_offsets, evaluate_terms
+from policyscope.core.targets import at_offsets, evaluate_terms, needed_sites
+from policyscope.recordings.plan import thinned_error
 from policyscope.recordings.steps import Steps
 
 
@@ -24,13 +25,18 @@ def of_target(target: Target, actions: tuple[str, ...], steps: Steps) -> np.ndar
 
     Raises:
         UnknownName: an output, site or action that was not recorded.
-        PolicyscopeError: the agent has no such quantity.
+        PolicyscopeError: the agent has no such quantity, or it was not kept at every step.
     """
+    plan = steps.recording.plan
+    for name in needed_sites(target):
+        if name in plan.thinned:
+            raise thinned_error(f"sites/{name}", plan)
+    sites = [name for name in steps.recording.sites if name not in plan.thinned]
     executed = any(term.name == "taken" for term in target.terms)
     values = evaluate_terms(
         target,
         _Columns(steps, {name: name for name in steps.recording.outputs}),
-        _Columns(steps, {name: f"sites/{name}" for name in steps.recording.sites}),
+        _Columns(steps, {name: f"sites/{name}" for name in sites}),
         actions,
         torch.as_tensor(steps.column("action")) if executed else None,
     )

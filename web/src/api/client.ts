@@ -8,6 +8,7 @@ import type {
   Library,
   LiveAnswer,
   LiveRequest,
+  Moments,
   Note,
   NoteText,
   OverlayValues,
@@ -36,6 +37,9 @@ export const paths = {
     `${paths.episode(rec, k)}/overlays/${part(name)}`,
   steps: (rec: string, x: string, y: string) =>
     `/api/recordings/${part(rec)}/steps?x=${part(x)}&y=${part(y)}`,
+  moments: (rec: string, query: string, episode: number | null = null) =>
+    `/api/recordings/${part(rec)}/moments?query=${part(query)}` +
+    (episode === null ? "" : `&episode=${episode}`),
   result: (res: string) => `/api/results/${part(res)}`,
   figure: (res: string, theme: string) => `/api/results/${part(res)}/figure?theme=${theme}`,
   notes: (rec: string) => `/api/recordings/${part(rec)}/notes`,
@@ -76,6 +80,9 @@ export function client(given: Source) {
       get<OverlayValues>(paths.overlay(rec, k, name), signal),
     steps: (rec: string, x: string, y: string, signal?: AbortSignal) =>
       get<StepTable>(paths.steps(rec, x, y), signal),
+    /** What is found so far: ask again for more. */
+    moments: (rec: string, query: string, episode: number | null, signal?: AbortSignal) =>
+      get<Moments>(paths.moments(rec, query, episode), signal),
     result: (res: string, signal?: AbortSignal) => get<ResultDetail>(paths.result(res), signal),
     figure: (res: string, theme: string, signal?: AbortSignal) =>
       get<Record<string, unknown>>(paths.figure(res, theme), signal),

@@ -9,6 +9,8 @@ export class Failure extends Error {
     message: string,
     readonly code: string,
     readonly status: number,
+    /** Where in a query the word lies that it is about, in characters. */
+    readonly place: { at: number; length: number } | null = null,
   ) {
     super(message);
   }
@@ -67,7 +69,8 @@ async function answer(path: string, request: RequestInit): Promise<Response> {
   if (got.ok) return got;
   const told = (await got.json().catch(() => null)) as Partial<Problem> | null;
   const message = told?.message ?? `the server answered ${got.status} ${got.statusText}`.trim();
-  throw new Failure(message, told?.code ?? "broken", got.status);
+  const place = typeof told?.at === "number" ? { at: told.at, length: told.length ?? 0 } : null;
+  throw new Failure(message, told?.code ?? "broken", got.status, place);
 }
 
 export class Export implements Source {

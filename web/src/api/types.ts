@@ -272,6 +272,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/recordings/{rec}/moments": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Moments
+     * @description Moments that a query describes, as far as a part of a second finds them; ask on for more.
+     */
+    get: operations["get_moments"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/recordings/{rec}/notes": {
     parameters: {
       query?: never;
@@ -758,6 +778,84 @@ export interface components {
       value: number | null;
     };
     /**
+     * Moment
+     * @description Successive steps of an episode that a query holds for.
+     */
+    Moment: {
+      /** Episode */
+      episode: number;
+      /**
+       * Number
+       * @description Of the first clause that has one, at its strongest.
+       */
+      number: number | null;
+      /** Outcome */
+      outcome: string;
+      /** Step */
+      step: number;
+      /**
+       * Total
+       * @description Undiscounted return of the episode.
+       */
+      total: number;
+      /**
+       * Until
+       * @description The last of its steps.
+       */
+      until: number;
+    };
+    /**
+     * Moments
+     * @description What is found of a query so far.
+     *
+     *     A search goes on by a part of a second with each request; the same request asks for more.
+     */
+    Moments: {
+      /**
+       * Count
+       * @description How many each of them has.
+       */
+      count: number[];
+      /**
+       * Cut
+       * @description Whether fewer are listed.
+       */
+      cut: boolean;
+      /**
+       * Done
+       * @description Steps gone through.
+       */
+      done: number;
+      /**
+       * Episode
+       * @description Episodes that have some, listed or not, in order.
+       */
+      episode: number[];
+      /** Finished */
+      finished: boolean;
+      /**
+       * Found
+       * @description How many there are, listed or not.
+       */
+      found: number;
+      /**
+       * Moments
+       * @description Ranked ones strongest first, others in order.
+       */
+      moments: components["schemas"]["Moment"][];
+      /** Python */
+      python: string;
+      /** Query */
+      query: string;
+      /** Ranked */
+      ranked: boolean;
+      /**
+       * Steps
+       * @description Steps there are.
+       */
+      steps: number;
+    };
+    /**
      * Note
      * @description A note as it is saved beside the recording.
      */
@@ -914,10 +1012,22 @@ export interface components {
      */
     Problem: {
       /**
+       * At
+       * @description Where in a query the word begins that it is about, in characters; its length for its end.
+       * @default null
+       */
+      at: number | null;
+      /**
        * Code
        * @description Stable word for programs: unknown_name, bad_request, bad_range, bad_file, changed, ...
        */
       code: string;
+      /**
+       * Length
+       * @description Of that word; 0 where something is missing.
+       * @default null
+       */
+      length: number | null;
       /**
        * Message
        * @description One line that names the cause and the mend.
@@ -1059,6 +1169,12 @@ export interface components {
       };
       /** Python */
       python: string;
+      /**
+       * Queries
+       * @description Queries for moments that suit it.
+       * @default []
+       */
+      queries: string[];
       /**
        * Recorded
        * @description ISO time.
@@ -1850,6 +1966,41 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["TrackValues"][];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  get_moments: {
+    parameters: {
+      query: {
+        query: string;
+        most?: number;
+        episode?: number | null;
+      };
+      header?: never;
+      path: {
+        rec: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Moments"];
         };
       };
       /** @description Validation Error */

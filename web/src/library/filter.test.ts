@@ -154,3 +154,20 @@ test("ten thousand episodes are sorted and filtered at once", () => {
   expect(rows.length).toBeGreaterThan(100);
   expect(table.total[rows[0]!]).toBeGreaterThan(table.total[rows.at(-1)!]!);
 });
+
+test("moments are a column once a query has found some", () => {
+  const counts = new Map([
+    [1, 3],
+    [3, 1],
+  ]);
+  const rows = (filter: string, sort = "episode") => list(TABLE, sort, filter, counts).rows;
+  expect(rows("moments>0")).toEqual([1, 3]);
+  expect(rows("moments>=2")).toEqual([1]);
+  expect(rows("moments=0")).toEqual([0, 2]);
+  expect(rows("!moments>0 return>8")).toEqual([0]);
+  expect(rows("", "-moments")).toEqual([1, 3, 0, 2]);
+  expect(list(TABLE, "moments", "", null).rows).toEqual([0, 1, 2, 3]);
+  expect(parse("moments>0").problem).toContain("once a query finds some");
+  expect(parse("moments>x", counts).problem).toContain("moments>");
+  expect(found("moments>0")).toEqual([0, 1, 2, 3]);
+});

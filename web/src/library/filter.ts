@@ -3,6 +3,7 @@
 //   crashed            the outcome contains the word          !crashed    it does not
 //   outcome:arrived    the outcome is it, or names it         !outcome:arrived
 //   return<3  steps>=10  seed=12  episode!=4                  a number compared
+//   moments>0                                                 those that the query finds in it
 //
 // Spaces around a sign change nothing: return > 3 is return>3.
 
@@ -13,6 +14,9 @@ import { outcomeText } from "../model/palette";
 const NUMBERS = { return: "total", steps: "steps", seed: "seed", episode: "episode" } as const;
 
 export type Test = (table: EpisodeTable, index: number) => boolean;
+
+/** How many moments a query finds in each episode that has some; null without a query. */
+export type Counts = ReadonlyMap<number, number> | null;
 
 export interface Filter {
   test: Test;
@@ -34,7 +38,7 @@ function same(a: number, b: number): boolean {
   return a === b || fixed(a) === fixed(b);
 }
 
-export function parse(text: string): Filter {
+export function parse(text: string, counts: Counts = null): Filter {
   const problems: string[] = [];
   const tests = text
     .replace(/\s+(<=|>=|!=|[<>=:])\s*/g, "$1")
@@ -42,7 +46,7 @@ export function parse(text: string): Filter {
     .split(/\s+/)
     .filter(Boolean)
     .map((term) => {
-      const got = parseTerm(term);
+      const got = parseTerm(term, counts);
       if (typeof got === "function") return got;
       problems.push(got);
       return () => true;
@@ -53,20 +57,25 @@ export function parse(text: string): Filter {
   };
 }
 
-function parseTerm(term: string): Test | string {
+function parseTerm(term: string, counts: Counts): Test | string {
   if (term.startsWith("!")) {
-    const test = term.length > 1 ? parseTerm(term.slice(1)) : "nothing stands behind !";
+    const test = term.length > 1 ? parseTerm(term.slice(1), counts) : "nothing stands behind !";
     return typeof test === "string" ? test : (table, index) => !test(table, index);
   }
   const [, name = "", sense = "", value = ""] =
     /^([^<>=!:]*)(<=|>=|!=|[<>=:])(.*)$/.exec(term) ?? [];
   if (!sense) return (table, index) => words(table.outcome[index]).includes(plain(term));
   if (name === "outcome") return outcomeTerm(sense, plain(value));
+  if (name === "moments") {
+    if (!counts) return "moments are counted once a query finds some";
+    return numberTerm(name, sense, value, (table, i) => counts.get(table.episode[i]!) ?? 0);
+  }
   if (!Object.hasOwn(NUMBERS, name)) {
     const names = [...Object.keys(NUMBERS), "outcome"].join(", ");
     return `there is no column \u201c${name}\u201d to filter by; there are ${names}`;
   }
-  return numberTerm(name as keyof typeof NUMBERS, sense === ":" ? "=" : sense, value);
+  const column = NUMBERS[name as keyof typeof NUMBERS];
+  return numberTerm(name, sense, value, (table, index) => table[column][index]);
 }
 
 function outcomeTerm(sense: string, value: string): Test | string {
@@ -79,12 +88,17 @@ function outcomeTerm(sense: string, value: string): Test | string {
   };
 }
 
-function numberTerm(name: keyof typeof NUMBERS, sense: string, text: string): Test | string {
+function numberTerm(
+  name: string,
+  sense: string,
+  text: string,
+  read: (table: EpisodeTable, index: number) => number | null | undefined,
+): Test | string {
   const number = Number(text.replace("\u2212", "-") || "none");
   if (!Number.isFinite(number)) return `a number must stand behind ${name}${sense}`;
-  const compare = COMPARE[sense]!;
+  const compare = COMPARE[sense === ":" ? "=" : sense]!;
   return (table, index) => {
-    const value = table[NUMBERS[name]][index];
+    const value = read(table, index);
     return value !== null && value !== undefined && compare(value, number);
   };
 }

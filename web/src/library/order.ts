@@ -1,9 +1,9 @@
 // Which episodes are listed, and in which order: the sort and filter of the address.
 
 import type { EpisodeTable } from "../api/schema";
-import { parse } from "./filter";
+import { parse, type Counts } from "./filter";
 
-export const COLUMNS = ["episode", "seed", "outcome", "return", "steps"] as const;
+export const COLUMNS = ["episode", "seed", "outcome", "return", "steps", "moments"] as const;
 export type Column = (typeof COLUMNS)[number];
 
 export interface Sort {
@@ -30,10 +30,19 @@ export interface Listed {
   problem: string;
 }
 
-export function list(table: EpisodeTable, sort: string, filter: string): Listed {
-  const { test, problem } = parse(filter);
+/** `counts`: moments of each episode that has some; null without a query. */
+export function list(
+  table: EpisodeTable,
+  sort: string,
+  filter: string,
+  counts: Counts = null,
+): Listed {
+  const { test, problem } = parse(filter, counts);
   const { column, down } = readSort(sort);
-  const values: (number | string | null)[] = table[column === "return" ? "total" : column];
+  const values: (number | string | null)[] =
+    column === "moments"
+      ? table.episode.map((episode) => counts?.get(episode) ?? 0)
+      : table[column === "return" ? "total" : column];
   const way = down ? -1 : 1;
   const rows = table.episode.map((_, index) => index).filter((index) => test(table, index));
   rows.sort((a, b) => order(values[a]!, values[b]!, way) || a - b);

@@ -34,6 +34,7 @@ export function sampleRecording(change: Partial<RecordingDetail> = {}): Recordin
     idle: [],
     edits: { move: ["x", "y", "heading"], remove: [], add: ["x", "y"], speed: ["speed"] },
     sites: {},
+    queries: ["abs(advantage) top 20", "value drops > 1 within 5"],
     outputs: { q: [3] },
     deciding: "q",
     scene: {

@@ -48,7 +48,7 @@ function randomView(seed: number): View {
     large: random() < 0.5,
     kinds: maybe<string[] | null>(texts, null),
     part: maybe<[number, number] | null>(() => [random() * 9, 9.5 + random() * 1e-9], null),
-    tab: pick(["changes", "notes"]),
+    tab: pick(["changes", "notes", "moments"]),
     live: random() < 0.5,
     pinned: random() < 0.5,
     scene: Array.from({ length: int(3) }, () => ({
@@ -64,6 +64,7 @@ function randomView(seed: number): View {
     targets: texts(),
     sort: pick(["episode", "-return", ...ODD]),
     filter: pick(["", "return<3 steps>=10", ...ODD]),
+    find: pick(["", "abs(q[A]-q[B]) >= 1.5 and outcome == a+b", ...ODD]),
     x: pick(["", ...ODD]),
     y: pick(["", ...ODD]),
     look: maybe<[number, number, number] | null>(() => [-random(), random() * 1e-9, 0.1], null),

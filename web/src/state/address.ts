@@ -37,7 +37,7 @@ export interface Beside {
 }
 
 /** Which of the parts below the scene is open; the live view has a field of its own. */
-export type Tab = "changes" | "notes";
+export type Tab = "changes" | "notes" | "moments";
 
 /** Part of an axis, from its first number up to its last. */
 export type Part = [from: number, to: number];
@@ -81,6 +81,8 @@ export interface View {
   /** Table of episodes: column, a leading minus for descending, and the filter's text. */
   sort: string;
   filter: string;
+  /** Query for moments. */
+  find: string;
   /** Targets on the axes of the map of steps. */
   x: string;
   y: string;
@@ -114,6 +116,7 @@ export const DEFAULT: View = {
   targets: [],
   sort: "episode",
   filter: "",
+  find: "",
   x: "",
   y: "",
   look: null,
@@ -223,7 +226,7 @@ const FIELDS: Field[] = [
   flag("large"),
   field("kinds", writeList, readList),
   field("part", writeNumbers, readPart),
-  field("tab", String, (raw) => (raw === "notes" ? raw : null)),
+  field("tab", String, (raw) => (raw === "notes" || raw === "moments" ? raw : null)),
   flag("live"),
   flag("pinned"),
   field("scene", writeScene, readScene),
@@ -232,6 +235,7 @@ const FIELDS: Field[] = [
   field("targets", writeList, readList),
   field("sort", encode, decode),
   field("filter", encode, decode),
+  field("find", encode, decode),
   field("x", encode, decode),
   field("y", encode, decode),
   field("look", writeNumbers, readLook),

@@ -2,7 +2,7 @@
 
 import { DEFAULT, type Page, type View } from "./address";
 
-const TABLE: (keyof View)[] = ["recording", "sort", "filter"];
+const TABLE: (keyof View)[] = ["recording", "sort", "filter", "find"];
 const EPISODE: (keyof View)[] = [
   ...TABLE,
   "episode",

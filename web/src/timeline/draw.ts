@@ -143,6 +143,24 @@ export function drawMarks(on: Surface, steps: ArrayLike<number>, colour: string)
   }
 }
 
+/** Spans of steps, both ends in it, as bars of at least two pixels. */
+export function drawSpans(
+  on: Surface,
+  spans: readonly { step: number; until: number }[],
+  colour: string,
+): void {
+  const { context, width, height } = on;
+  context.fillStyle = colour;
+  for (const { step, until } of spans) {
+    const [from, to] = [left(on, step), left(on, until + 1)];
+    if (to < 0 || from > width) continue;
+    const gap = to - from > 6 ? 1 : 0;
+    context.beginPath();
+    context.roundRect(from + gap, 4, Math.max(to - from - 2 * gap, 2), height - 8, gap ? 2 : 0);
+    context.fill();
+  }
+}
+
 export interface HeatColours {
   zero: Rgb;
   plus: Rgb;

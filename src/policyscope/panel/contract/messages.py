@@ -18,6 +18,10 @@ class Problem(Message):
     """Stable word for programs: unknown_name, bad_request, bad_range, bad_file, changed, ..."""
     message: str
     """One line that names the cause and the mend."""
+    at: int | None = None
+    """Where in a query the word begins that it is about, in characters; its length for its end."""
+    length: int | None = None
+    """Of that word; 0 where something is missing."""
 
 
 class Estimate(Message):

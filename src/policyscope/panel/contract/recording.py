@@ -85,6 +85,8 @@ class RecordingDetail(RecordingLine):
     """The output with one number an action, e.g. q."""
     scene: dict[str, Any] | None
     """Roads as the lane gave them: lanes, edges, bounds, destination."""
+    queries: list[str] = []
+    """Queries for moments that suit it."""
     tracks: list[TrackInfo]
     overlays: list[OverlayInfo]
     live: bool

@@ -30,7 +30,7 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         UnknownName: no recording of that id.
         BadFile: it cannot be opened.
     """
-    from policyscope.panel.views import listed_results, overlays, tracks
+    from policyscope.panel.views import listed_results, overlays, queries, tracks
 
     recording = shelf.recording(rec)
     folder = shelf.folder_of("recording", rec)
@@ -57,6 +57,7 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         outputs={name: list(shape) for name, shape in recording.outputs.items()},
         deciding=deciding(recording),
         scene=finite(recording.scene) or None,
+        queries=queries.examples(recording),
         tracks=tracks.listed(recording, results),
         overlays=overlays.listed(recording, results),
         live=not why,

@@ -13,6 +13,8 @@ BACKGROUND = (250, 250, 250)
 INK = (30, 30, 30)
 FAINT = (205, 205, 205)
 CHOSEN = (217, 95, 2)
+LEAST_LINE = 9
+"""Height in pixels of a line that a name can be read in."""
 FEW = 6
 """Actions that have room for two lines each."""
 LOW, HIGH = np.array([237, 244, 251]), np.array([8, 69, 148])
@@ -70,6 +72,8 @@ def panel(shown: ActionValues, step: int, height: int) -> np.ndarray:
     name = shown.actions[int(shown.chosen[step])]
     draw.text((margin, margin), f"step {step}   {name}", fill=INK, font=font)
     told = [f"{name} {numbers[step]:.2f}" for name, numbers in shown.told.items()]
+    while len(told) > 1 and draw.textlength("   ".join(told), font) > width - 2 * margin:
+        told.pop()
     draw.text((margin, margin + line), "   ".join(told), fill=INK, font=font)
     if shown.end and step == len(shown.values) - 1:
         heading, colour = shown.end, CHOSEN
@@ -109,14 +113,19 @@ def _lines(
     left, top, right, bottom = area
     each = (bottom - top) / len(shown.actions)
     begin, end = left + (right - left) * 2 // 5, right - (right - left) // 6
+    told = each >= LEAST_LINE  # the action taken is named above
+    if not told:
+        begin, end = left, right
     for a, name in enumerate(shown.actions):
         y = top + a * each
         taken = a == int(shown.chosen[step])
         colour = CHOSEN if taken else tuple(HIGH.tolist())
         long = max(1, _share(shown)[step, a] * (end - begin))
-        draw.text((left, y), name, fill=CHOSEN if taken else INK, font=font)
         draw.rectangle((begin, y + each * 0.2, end, y + each * 0.8), fill=FAINT)
         draw.rectangle((begin, y + each * 0.2, begin + long, y + each * 0.8), fill=colour)
+        if not told:
+            continue
+        draw.text((left, y), name, fill=CHOSEN if taken else INK, font=font)
         number = f"{shown.values[step, a]:.2f}"
         draw.text((right - draw.textlength(number, font), y), number, fill=INK, font=font)
 

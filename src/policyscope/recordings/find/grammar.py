@@ -37,14 +37,30 @@ _TOKENS = re.compile(
 )
 
 
+#: What an error is about: a quantity with all that belongs to it, else a word or a sign.
+_POINTED = re.compile(
+    r"entity\s*\([^()]*\)(?:\s*\.\s*\w+)?|[A-Za-z_]\w*(?:\s*\[[^\[\]]*\]|\s*@\s*t\s*\+\s*\d+)*"
+    r"|[\w.]+|<=|>=|==|!=|."
+)
+_DEEPEST, _LONGEST = 50, 100
+
+
 class BadQuery(PolicyscopeError):
-    """A query that cannot be read or answered; points at the word."""
+    """A query that cannot be read or answered; points at the word.
+
+    Args:
+        text: the query.
+        at: where the word begins; the query's length where something is missing at its end.
+        cause: what is wrong.
+    """
 
     def __init__(self, text: str, at: int, cause: str):
         rest = text[at:].split()
         where = f"at '{rest[0]}' (character {at + 1})" if rest else "at its end"
+        self.text, self.at, self.cause = text, at, cause
+        word = _POINTED.match(text, at) if rest else None
+        self.length = word.end() - at if word else 0
         super().__init__(f"query '{text}': {cause}, {where}")
-        self.text, self.at = text, at
 
 
 @dataclass(frozen=True)
@@ -184,6 +200,7 @@ class _Reader:
 
     def __init__(self, text: str):
         self.text, self._tokens, self._place = text, _tokens(text), 0
+        self.deep = self.joined = 0
 
     @property
     def now(self) -> _Token:
@@ -206,6 +223,13 @@ class _Reader:
 
     def fail(self, cause: str, at: int | None = None) -> NoReturn:
         raise BadQuery(self.text, self.now.at if at is None else at, cause)
+
+    def joins(self, *signs: str) -> str:
+        """The next sign that joins two numbers, if it is one of these; else empty."""
+        self.joined += self.now.text in signs
+        if self.joined > _LONGEST:
+            self.fail(f"more than {_LONGEST} numbers are joined")
+        return self.word(*signs)
 
     def literal(self) -> float:
         minus = bool(self.word("-"))
@@ -280,19 +304,28 @@ def _named(reader: _Reader, what: Literal["outcome", "action"]) -> Named | Chang
 
 def _number(reader: _Reader) -> Number:
     left = _product(reader)
-    while operator := reader.word("+", "-"):
+    while operator := reader.joins("+", "-"):
         left = Sum(operator, left, _product(reader))
     return left
 
 
 def _product(reader: _Reader) -> Number:
     left = _factor(reader)
-    while operator := reader.word("*", "/"):
+    while operator := reader.joins("*", "/"):
         left = Sum(operator, left, _factor(reader))
     return left
 
 
 def _factor(reader: _Reader) -> Number:
+    reader.deep += 1
+    if reader.deep > _DEEPEST:
+        reader.fail(f"brackets and signs lie more than {_DEEPEST} deep")
+    number = _inner(reader)
+    reader.deep -= 1
+    return number
+
+
+def _inner(reader: _Reader) -> Number:
     if reader.word("-"):
         return Sum("-", Written(0.0), _factor(reader))
     if reader.word("("):

@@ -89,37 +89,87 @@ def find(
     Example:
         ``find(open_recording("runs/rec"), "abs(advantage) top 20")``
     """
-    query = parse_query(query) if isinstance(query, str) else query
-    _require_names(query, recording)
-    own = _trained_with(recording)
-    gamma = own.get("gamma", GAMMA) if gamma is None else gamma
-    lam = own.get("lam", LAM) if lam is None else lam
-    found: list[list[Found]] = [[] for _ in query.choices]
-    kinds: set[str] = set()
-    for steps in blocks(recording):
+    search = Search(recording, query, one_per_episode, gamma, lam)
+    while search.go_on():
+        pass
+    return search.table()
+
+
+class Search:
+    """A search that goes on by a block of steps whenever it is told to.
+
+    Args:
+        recording: as for ``find``, and so are the others.
+        query: what is looked for.
+        one_per_episode: of each episode, the strongest moment alone.
+        gamma: discount of advantages.
+        lam: decay of advantages.
+
+    Raises:
+        BadQuery: as for ``find``; by ``go_on`` too.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        query: str | Query,
+        one_per_episode: bool = False,
+        gamma: float | None = None,
+        lam: float | None = None,
+    ):
+        self.query = parse_query(query) if isinstance(query, str) else query
+        _require_names(self.query, recording)
+        own = _trained_with(recording)
+        self.recording, self.one_per_episode = recording, one_per_episode
+        self.gamma = own.get("gamma", GAMMA) if gamma is None else gamma
+        self.lam = own.get("lam", LAM) if lam is None else lam
+        self._bootstraps = bool(own.get("truncation_bootstraps", True))
+        #: Steps gone through.
+        self.done = 0
+        self._kinds: set[str] = set()
+        self._best: list[Found] = [_joined([]) for _ in self.query.choices]
+        self._tables: list[list[pd.DataFrame]] = [[] for _ in self.query.choices]
+        self._blocks = blocks(recording)
+
+    def go_on(self) -> bool:
+        """Go through one more block; False where there was none."""
+        steps = next(self._blocks, None)
+        if steps is None:
+            _require_kinds(self.query, self._kinds)
+            return False
         numbers = Numbers(
-            query.text, steps, gamma, lam, bool(own.get("truncation_bootstraps", True)), kinds
+            self.query.text, steps, self.gamma, self.lam, self._bootstraps, self._kinds
         )
-        for choice, parts in zip(query.choices, found, strict=True):
-            held = _held(choice, numbers, recording)
+        for i, choice in enumerate(self.query.choices):
+            held = _held(choice, numbers, self.recording)
             ranked = _ranked(choice)
             if ranked:
-                held = _best(_joined([*parts, held]), ranked, one_per_episode)
-                parts.clear()
-            parts.append(held)
-    _require_kinds(query, kinds)
-    parts = [_joined(parts) for parts in found]
-    tables = [
-        _lines(part, _ranked(choice) is not None, one_per_episode)
-        for choice, part in zip(query.choices, parts, strict=True)
-    ]
-    table = pd.concat(tables, ignore_index=True).drop_duplicates(["episode", "step", "until"])
-    if one_per_episode:
-        table = table.drop_duplicates("episode")
-    if not any(_ranked(choice) for choice in query.choices):
-        table = table.sort_values(["episode", "step"])
-    told = recording.episodes[["episode", "outcome", "return"]]
-    return table.merge(told, on="episode", how="left")
+                self._best[i] = _best(_joined([self._best[i], held]), ranked, self.one_per_episode)
+            else:  # episodes lie whole in a block, so no moment goes on in the next
+                self._tables[i].append(_lines(held, False, self.one_per_episode))
+        self.done += len(steps)
+        return True
+
+    def table(self) -> pd.DataFrame:
+        """What ``find`` gives, of the steps gone through."""
+        tables = [
+            _lines(best, True, self.one_per_episode) if _ranked(choice) else _in_order(tables)
+            for choice, best, tables in zip(
+                self.query.choices, self._best, self._tables, strict=True
+            )
+        ]
+        table = pd.concat(tables, ignore_index=True).drop_duplicates(["episode", "step", "until"])
+        if self.one_per_episode:
+            table = table.drop_duplicates("episode")
+        if not any(_ranked(choice) for choice in self.query.choices):
+            table = table.sort_values(["episode", "step"])
+        told = self.recording.episodes[["episode", "outcome", "return"]]
+        return table.merge(told, on="episode", how="left")
+
+
+def _in_order(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    none = _lines(_joined([]), False, False)
+    return pd.concat([none, *tables], ignore_index=True).sort_values(["episode", "step"])
 
 
 def _held(choice: tuple[Clause, ...], numbers: Numbers, recording: Recording) -> Found:
@@ -190,11 +240,20 @@ def _moved(number: np.ndarray, move: Move, steps: Steps) -> np.ndarray:
     sign = -1.0 if move.way == "drops" else 1.0
     most = np.full(len(number), -np.inf)
     for one in spans(steps):
-        values, best = number[one], most[one]
-        for later in range(1, min(move.within, len(values) - 1) + 1):
-            change = sign * (values[later:] - values[:-later])
-            best[:-later] = np.fmax(best[:-later], change)
+        values = sign * number[one]
+        change = _highest(values[1:], move.within) - values[:-1]
+        most[one][:-1] = np.where(np.isnan(change), -np.inf, change)
     return most
+
+
+def _highest(values: np.ndarray, within: int) -> np.ndarray:
+    """The largest of each number and those after it, ``within`` in all; doubles what it covers."""
+    best, covers = values.copy(), 1
+    while covers < min(within, len(values)):
+        further = min(covers, within - covers)
+        best[:-further] = np.fmax(best[:-further], best[further:])
+        covers += further
+    return best
 
 
 def _ranked(choice: tuple[Clause, ...]) -> Ranked | None:

@@ -1,7 +1,9 @@
-"""Recognise who kept episodes from what is in a file, and make a recording of them."""
+"""Recognise who kept episodes from what is in a file or folder, and make a recording of them."""
 
+import hashlib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from policyscope.agents.importers.files import OLD_TORCH, card_of
 from policyscope.core.errors import BadFile
@@ -10,7 +12,9 @@ from policyscope.core.provenance import provenance
 from policyscope.core.registry import find
 from policyscope.envs.spec import EnvSpec
 from policyscope.recordings.importers.clarity import holds_rollouts
+from policyscope.recordings.importers.generative import holds_generative
 from policyscope.recordings.importers.imitation import NEEDED
+from policyscope.recordings.importers.minari import dataset_folder
 from policyscope.recordings.importers.trajectory import Kept, write_recording
 from policyscope.recordings.read import Recording, open_recording
 
@@ -18,13 +22,15 @@ KIND = "recording importer"
 
 
 def recognise_episodes(path: Path) -> str | None:
-    """Name of the importer of a file of episodes; None for any other file, damaged ones included.
+    """Name of the importer of episodes; None for any other file, damaged ones included.
 
     Args:
-        path: any file.
+        path: any file or folder.
 
-    Cost: reads a pickled file once.
+    Cost: reads a pickled file once; of a folder the names in it.
     """
+    if path.is_dir():
+        return _folder(path)
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -45,6 +51,12 @@ def recognise_episodes(path: Path) -> str | None:
     return "imitation" if arrays or {f"{n}.npy" for n in NEEDED} <= set(names) else None
 
 
+def _folder(path: Path) -> str | None:
+    if dataset_folder(path):
+        return "minari"
+    return "generative" if holds_generative(path) else None
+
+
 def import_episodes(
     path: str | Path,
     out: str | Path,
@@ -52,10 +64,10 @@ def import_episodes(
     env: EnvSpec | None = None,
     command: str | None = None,
 ) -> Recording:
-    """Make a recording of a file of episodes. No code in the file is run.
+    """Make a recording of a file or folder of episodes. No code in it is run.
 
     Args:
-        path: the file.
+        path: the file or folder.
         out: folder of the recording; must not hold anything.
         lineage: registered name of the importer, e.g. ``recognise_episodes(path)``.
         env: the environment they are of, where the file does not say.
@@ -63,15 +75,35 @@ def import_episodes(
 
     Raises:
         UnknownName: no such importer.
-        BadFile: the file is damaged or refused, or the folder holds something.
+        BadFile: what is read is damaged or refused, or ``out`` holds something.
         PolicyscopeError: the environment does not fit.
 
     Example:
         ``import_episodes("final.npz", "runs/rollouts", "imitation").episodes``
     """
     kept: Kept = find(KIND, lineage)(path, env=env)
-    source = card_of(Path(path), kept.lineage)
-    told = {"lineage": source["lineage"], "source": source["source"], "notes": list(kept.notes)}
+    told = {"lineage": kept.lineage, "source": _source(Path(path)), "notes": list(kept.notes)}
     versions = kept.env.versions if kept.env else ()
     write_recording(kept, out, {**provenance(command, None, versions), **told})
     return open_recording(out)
+
+
+def _source(path: Path) -> dict[str, Any]:
+    """What a recording keeps of where it was read from.
+
+    For a folder, which may hold hundreds of gigabytes, stand the names and sizes of its files.
+    """
+    if path.is_file():
+        source: dict[str, Any] = card_of(path, "")["source"]
+        return source
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    sizes = [p.stat().st_size for p in files]
+    listing = "".join(
+        f"{p.relative_to(path).as_posix()}\0{size}\n" for p, size in zip(files, sizes, strict=True)
+    )
+    return {
+        "folder": path.resolve().name,
+        "files": len(files),
+        "bytes": sum(sizes),
+        "listing_sha256": hashlib.sha256(listing.encode()).hexdigest(),
+    }

@@ -4,20 +4,19 @@ Such a recording has no ``agent`` folder, no outputs and no sites, and its episo
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
 
 from policyscope.core.errors import BadFile, PolicyscopeError
-from policyscope.core.files import write_json
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 from policyscope.recordings.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, Columns
-from policyscope.recordings.plan import NO_SEED, UNKNOWN, Plan
+from policyscope.recordings.plan import NO_SEED, UNKNOWN, Plan, write_header
 from policyscope.recordings.store import rebuild_episodes, write_shard
 
 #: Bytes of a shard, about, and episodes at most.
@@ -36,6 +35,12 @@ class Trajectory:
             piece was cut or nothing is said.
         final_obs: observation after the last step, where it is known.
         whole: whether it is an episode from its beginning to its end; a piece has no return.
+        ends: whether it was terminated, whether truncated; None: the outcome says which.
+        logp: (T,) log-probability of each action, where it is known.
+        outputs: (T, ...) what the policy put out, by name; the same names in all episodes.
+        sites: (T, ...) its activations, by name; the same names in all episodes.
+        state_in: (T, H) its memory before each step, where it has one.
+        seed: that the episode began from, where it is known.
     """
 
     obs: np.ndarray
@@ -44,9 +49,47 @@ class Trajectory:
     outcome: str = ""
     final_obs: np.ndarray | None = None
     whole: bool = True
+    ends: tuple[bool, bool] | None = None
+    logp: np.ndarray | None = None
+    outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    sites: Mapping[str, np.ndarray] = field(default_factory=dict)
+    state_in: np.ndarray | None = None
+    seed: int | None = None
+
+    @property
+    def flags(self) -> tuple[bool, bool]:
+        """Whether the last step terminated it, and whether it was truncated there."""
+        return self.ends or (self.outcome == "terminated", self.outcome != "terminated")
 
     def __len__(self) -> int:
         return len(self.action)
+
+
+class Unread:
+    """Episodes that are read from disk when they are asked for, and not kept.
+
+    Args:
+        lengths: steps of each.
+        read: gives one by its place.
+    """
+
+    def __init__(self, lengths: Sequence[int], read: Callable[[int], Trajectory]):
+        self.lengths, self._read = list(lengths), read
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @overload
+    def __getitem__(self, place: int) -> Trajectory: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Trajectory]: ...
+    def __getitem__(self, place: int | slice) -> Trajectory | list[Trajectory]:
+        if isinstance(place, slice):
+            return [self._read(i) for i in range(*place.indices(len(self)))]
+        return self._read(range(len(self))[place])
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        return map(self._read, range(len(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +98,19 @@ class Kept:
 
     Args:
         lineage: who writes such files.
-        episodes: in the file's order.
+        episodes: in the file's order; ``Unread`` where they do not fit into memory.
         space: what was seen and done.
         env: the environment, where it is known.
         notes: what was left out or is not known, a sentence each.
+        seed: of episode 0, where episode k began from ``seed + k``; -1 where that is not so.
     """
 
     lineage: str
-    episodes: Sequence[Trajectory]
+    episodes: Sequence[Trajectory] | Unread
     space: Space
     env: EnvSpec | None = None
     notes: tuple[str, ...] = field(default=())
+    seed: int = NO_SEED
 
 
 def write_recording(kept: Kept, out: str | Path, provenance: dict[str, Any]) -> None:
@@ -81,7 +126,8 @@ def write_recording(kept: Kept, out: str | Path, provenance: dict[str, Any]) -> 
         PolicyscopeError: there is no episode.
     """
     out = Path(out)
-    rows = sum(map(len, kept.episodes))
+    many = kept.episodes
+    rows = sum(many.lengths) if isinstance(many, Unread) else sum(map(len, many))
     if not rows:
         raise PolicyscopeError("the file holds no episode of one step or more")
     plan = _plan(kept, rows)
@@ -96,7 +142,7 @@ def write_recording(kept: Kept, out: str | Path, provenance: dict[str, Any]) -> 
             mine = kept.episodes[first : first + plan.shard_episodes]
             write_shard(part, number, columns(mine, first, number))
         rebuild_episodes(part, list(range(plan.shards)))
-        write_json(part / "recording.json", {**plan.to_json(), "provenance": provenance})
+        write_header(part, plan, provenance)
         if out.exists():
             out.rmdir()
         part.rename(out)
@@ -105,21 +151,28 @@ def write_recording(kept: Kept, out: str | Path, provenance: dict[str, Any]) -> 
 
 
 def _plan(kept: Kept, rows: int) -> Plan:
-    row = kept.episodes[0].obs[:1].nbytes + 64
+    first = kept.episodes[0]
+    states = () if first.state_in is None else (first.state_in,)
+    wide = (first.obs, *first.outputs.values(), *first.sites.values(), *states)
+    row = sum(array[:1].nbytes for array in wide) + 64
     each = SHARD_BYTES * len(kept.episodes) // (rows * row)
     return Plan(
         env=kept.env or EnvSpec(UNKNOWN),
         space=kept.space,
         act=UNKNOWN,
-        seed=NO_SEED,
+        seed=kept.seed,
         episodes=len(kept.episodes),
         shard_episodes=max(1, min(each, SHARD_EPISODES)),
         lanes=1,
-        sites={},
-        outputs={},
+        sites={name: array.shape[1:] for name, array in first.sites.items()},
+        outputs={name: array.shape[1:] for name, array in first.outputs.items()},
         scene={},
         weights="",
     )
+
+
+def _logp(episode: Trajectory) -> np.ndarray:
+    return np.full(len(episode), np.nan) if episode.logp is None else episode.logp
 
 
 def columns(episodes: Sequence[Trajectory], first: int, shard: int) -> Columns:
@@ -133,9 +186,9 @@ def columns(episodes: Sequence[Trajectory], first: int, shard: int) -> Columns:
     counts = [len(e) for e in episodes]
     numbers = np.arange(first, first + len(episodes), dtype=np.int32)
     last = np.cumsum(counts) - 1
-    ends = np.array([e.outcome == "terminated" for e in episodes])
-    terminated, truncated = np.zeros(sum(counts), bool), np.zeros(sum(counts), bool)
-    terminated[last[ends]], truncated[last[~ends]] = True, True
+    flags = np.array([e.flags for e in episodes])
+    terminated, truncated = np.zeros((2, sum(counts)), bool)
+    terminated[last], truncated[last] = flags.T
     action = np.concatenate([e.action for e in episodes])
     arrays = {
         "episode": np.repeat(numbers, counts),
@@ -143,7 +196,7 @@ def columns(episodes: Sequence[Trajectory], first: int, shard: int) -> Columns:
         "obs": np.concatenate([e.obs for e in episodes]),
         "action": action,
         "policy_action": action,
-        "logp": np.full(len(action), np.nan, np.float32),
+        "logp": np.concatenate([_logp(e) for e in episodes]).astype(np.float32),
         "reward": np.concatenate([e.reward for e in episodes]).astype(np.float64),
         "terminated": terminated,
         "truncated": truncated,
@@ -152,14 +205,20 @@ def columns(episodes: Sequence[Trajectory], first: int, shard: int) -> Columns:
         ),
         "has_final_obs": np.array([e.final_obs is not None for e in episodes]),
     }
+    for kind in ("outputs", "sites"):
+        for name in getattr(episodes[0], kind):
+            parts = [getattr(e, kind)[name] for e in episodes]
+            arrays[f"{kind}/{name}"] = np.concatenate(parts).astype(np.float32)
+    if episodes[0].state_in is not None:
+        arrays["state_in"] = np.concatenate([e.state_in for e in episodes]).astype(np.float32)
     table = {
         "episode": numbers,
-        "seed": [None] * len(episodes),
+        "seed": [e.seed for e in episodes],
         "steps": counts,
         "return": [float(e.reward.sum()) if e.whole else np.nan for e in episodes],
         "outcome": [e.outcome for e in episodes],
-        "terminated": ends,
-        "truncated": ~ends,
+        "terminated": flags[:, 0],
+        "truncated": flags[:, 1],
         "shard": [shard] * len(episodes),
         "row": (last + 1 - counts).tolist(),
     }

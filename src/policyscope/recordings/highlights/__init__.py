@@ -1,0 +1,1 @@
+"""The telling moments of a recording, and short clips of them."""
