@@ -1,4 +1,4 @@
-"""The map over shards on a dask cluster of several processes."""
+"""Shards and recordings on a dask cluster of several processes."""
 
 import os
 import signal
@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.files import digest
+from policyscope.recordings.record import record
 from policyscope.rollouts.shards import map_shards
 
 distributed = pytest.importorskip("distributed")
@@ -126,6 +129,40 @@ def test_a_killed_worker_costs_its_shard_only(cluster, functions, tmp_path):
     tries = [int(line) for line in (tmp_path / "tries").read_text().split()]
     assert tries.count(2) == 2
     assert len(tries) <= 6 + 2, "besides the killed shard, at most what waited in that worker"
+
+
+SAME = {"episodes": 8, "seed": 3, "sites": (), "shard_episodes": 2}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    """Four shards made in this process."""
+    folder = tmp_path_factory.mktemp("recorded") / "rec"
+    record(load_agent("highway-ego-attention"), None, out=folder, **SAME)
+    return folder
+
+
+@pytest.mark.parametrize("at_url", [False, True])
+def test_a_recording_on_a_cluster_has_the_same_bytes(cluster, recorded, tmp_path, at_url):
+    agent, folder = load_agent("highway-ego-attention"), tmp_path / "rec"
+    out = folder.as_uri() if at_url else folder
+    made = record(agent, None, out=out, cluster=cluster, **SAME)
+    assert made.finished
+    assert digest(folder / "shards") == digest(recorded / "shards")
+
+
+def test_a_recording_outlives_a_killed_worker(cluster, recorded, tmp_path):
+    """One of the two workers dies after the first shard; the other does what is left."""
+    agent = load_agent("highway-ego-attention")
+
+    def kill(done: int, _total: int) -> None:
+        if done == 1:
+            with distributed.Client(cluster, set_as_default=False) as client:
+                os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
+
+    made = record(agent, None, out=tmp_path / "rec", cluster=cluster, progress=kill, **SAME)
+    assert made.finished
+    assert digest(tmp_path / "rec" / "shards") == digest(recorded / "shards")
 
 
 def test_what_fails_is_told_in_one_line(cluster, functions, tmp_path):

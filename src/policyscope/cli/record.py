@@ -39,8 +39,8 @@ class Args:
 
     agent: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="AGENT")]
     """Folder of an agent or of a training run, or a shipped agent's name."""
-    out: Path
-    """Folder of the recording."""
+    out: str
+    """Folder of the recording, or a URL of any file system that fsspec knows, e.g. s3://bucket/rec."""
     episodes: int = 20
     """Episodes to record, all of them to their end."""
     seed: int = 0
@@ -59,6 +59,8 @@ class Args:
     """Other weights of the same folder: initial or checkpoints/NAME."""
     workers: int | None = None
     """Processes, 0 for this one; bytes do not depend on it. Default: one a core where it pays."""
+    cluster: str | None = None
+    """Address of a dask scheduler, e.g. tcp://host:8786, whose workers record; docs/cluster.md."""
     shard_episodes: int = 16
     """Episodes written at a time; a killed recorder loses at most one shard per process."""
     every: int = 1
@@ -70,6 +72,10 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Args, argv, "record", EXAMPLES)
     if args.workers is not None and args.workers < 0:
         raise PolicyscopeError(f"--workers must be 0 or more, got {args.workers}")
+    if args.workers is not None and args.cluster is not None:
+        raise PolicyscopeError(
+            "--workers is for this machine; a cluster brings its own, leave it out"
+        )
     from rich.console import Console
 
     from policyscope.agents.store import load_agent
@@ -84,7 +90,8 @@ def main(argv: Sequence[str]) -> int:
         agent, spec, args.episodes, args.seed, sites,
         act=args.act, shard_episodes=args.shard_episodes, every=args.every,
     )  # fmt: skip
-    check_folder(args.out, plan)
+    if "://" not in args.out:
+        check_folder(Path(args.out), plan)
     _record(agent, plan, args, Console(stderr=True, highlight=False), shlex.join(argv))
     show_recording(args.out, Console(highlight=False))
     return 0
@@ -102,7 +109,7 @@ def _record(agent: "Agent", plan: "Plan", args: Args, console: "Console", line: 
 
     from policyscope.recordings.record import record_plan
 
-    workers = _announce(agent, plan, args.workers, console)
+    workers = _announce(agent, plan, args, console)
     columns = (
         TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(),
@@ -114,23 +121,27 @@ def _record(agent: "Agent", plan: "Plan", args: Args, console: "Console", line: 
             plan,
             args.out,
             workers=workers,
+            cluster=args.cluster,
             progress=lambda done, _: bar.update(task, completed=done),
             command=f"policyscope record {line}",
         )
 
 
-def _announce(agent: "Agent", plan: "Plan", asked: int | None, console: "Console") -> int:
+def _announce(agent: "Agent", plan: "Plan", args: Args, console: "Console") -> int:
     """Print the budget and choose the number of workers."""
     from policyscope.recordings.budget import estimate
     from policyscope.recordings.show import size_text
 
     budget = estimate(agent, plan)
     cores = min(os.cpu_count() or 1, plan.shards)
+    asked = 0 if args.cluster else args.workers
     workers = asked if asked is not None else (cores if budget.seconds > LONG else 0)
     about = "about" if budget.ended else "at least"
     wide = budget.ended and budget.high - budget.low > WIDE * budget.steps
     between = f" ({budget.low} to {budget.high})" if wide else ""
     where = f"{workers} worker{'s' * (workers > 1)}" if workers else "this process"
+    if args.cluster:
+        where = f"one worker of {args.cluster}"
     console.print(
         f"{plan.episodes} episodes, shards: {plan.shards}, sites: {len(plan.sites)}, acting "
         f"{plan.act}: {about} {budget.steps} steps{between}, {size_text(budget.bytes)} on disk, "

@@ -1,12 +1,15 @@
-"""Routes that do something: ask the agent live, run jobs, keep notes."""
+"""Routes that do something: ask the agent live, play forks, run jobs, keep notes."""
 
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from policyscope.panel import notes
+from policyscope.panel.contract.fork import Fork, ForkRequest
 from policyscope.panel.contract.live import LiveAnswer, LiveRequest
 from policyscope.panel.contract.work import Job, JobRequest, Note, NoteText
+from policyscope.panel.forks.forks import Forks
 from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.live import ask, prepare
+from policyscope.panel.ranges import byte_range
 from policyscope.panel.reading import shelf_of
 from policyscope.recordings.replays.worlds import Worlds
 
@@ -21,6 +24,10 @@ def _worlds(request: Request) -> Worlds:
     return request.app.state.worlds
 
 
+def _forks(request: Request) -> Forks:
+    return request.app.state.forks
+
+
 @router.post("/live")
 def post_live(question: LiveRequest, request: Request, later: BackgroundTasks) -> LiveAnswer:
     """What the agent would do at a step if the scene or the observation were changed."""
@@ -29,6 +36,31 @@ def post_live(question: LiveRequest, request: Request, later: BackgroundTasks) -
     if not (question.scene or question.actions):
         later.add_task(prepare, *asked)
     return answer
+
+
+@router.post("/forks")
+def post_fork(wanted: ForkRequest, request: Request) -> Fork:
+    """Play on from a step with changes and without; the same request is the same fork."""
+    return _forks(request).begin(shelf_of(request), wanted)
+
+
+@router.get("/forks/{fork}")
+def get_fork(fork: str, request: Request) -> Fork:
+    """How far a fork is, and what it found."""
+    return _forks(request).get(fork)
+
+
+@router.delete("/forks/{fork}")
+def delete_fork(fork: str, request: Request) -> Fork:
+    """Stop a fork and forget it."""
+    return _forks(request).stop(fork)
+
+
+@router.get("/forks/{fork}/{side}/arrays", response_class=Response)
+def get_fork_arrays(fork: str, side: str, request: Request) -> Response:
+    """Bytes of the arrays of one side of a fork; takes a ``Range``."""
+    size, read = _forks(request).open_bytes(fork, side)
+    return byte_range(request, size, read)
 
 
 @router.get("/jobs")

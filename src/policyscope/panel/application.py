@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from policyscope import __version__
 from policyscope.panel import acting, pages, reading
 from policyscope.panel.failures import answer_failures
+from policyscope.panel.forks.forks import Forks
 from policyscope.panel.guard import Guard
 from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.shelf.shelf import Shelf
@@ -33,6 +34,7 @@ def application(folder: Path, hosts: tuple[str, ...] = (), token: str | None = N
     app.state.shelf = Shelf(folder)
     app.state.worlds = Worlds()
     app.state.searches = Searches()
+    app.state.forks = Forks()
     app.state.jobs = Jobs()
     for part in (reading, acting, pages):
         app.include_router(part.router)

@@ -97,7 +97,7 @@ def address_of(listener: socket.socket, name: str, token: str | None = None) -> 
 
 
 def run(app: FastAPI, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
-    """Serve until Ctrl-C, SIGTERM or SIGHUP, then end the jobs and free the worlds.
+    """Serve until Ctrl-C, SIGTERM or SIGHUP, then end jobs and forks and free the worlds.
 
     Args:
         app: what is served.
@@ -157,6 +157,7 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 def _close(app: FastAPI, listener: socket.socket) -> None:
     listener.close()
     app.state.jobs.close()
+    app.state.forks.close()
     app.state.worlds.close()
 
 

@@ -49,7 +49,8 @@ def open_recording(path: str | Path, partial: bool = False) -> "Recording":
     """Open a recording; arrays are read when they are asked for.
 
     Args:
-        path: its folder.
+        path: its folder, or a URL of any file system that fsspec knows; of that a copy is kept in
+            the cache, into which only what is new is fetched.
         partial: accept one whose recorder was stopped, with the shards that are finished.
 
     Raises:
@@ -59,6 +60,10 @@ def open_recording(path: str | Path, partial: bool = False) -> "Recording":
         >>> rec = open_recording("runs/rec")  # doctest: +SKIP
         >>> rec.episode(0)["q"].sel(action_name="FASTER")  # doctest: +SKIP
     """
+    if "://" in str(path):
+        from policyscope.recordings.remote import mirrored
+
+        path = mirrored(str(path))
     return Recording(Path(path), partial)
 
 

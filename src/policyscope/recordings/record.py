@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -24,6 +26,7 @@ from policyscope.recordings.plan import (
     read_plan,
 )
 from policyscope.recordings.read import Recording, open_recording
+from policyscope.recordings.remote import TABLE, RemoteRecorder, begun, gather_tables, is_url
 from policyscope.recordings.store import (
     ShardReader,
     finished_shards,
@@ -51,6 +54,7 @@ def record(
     workers: int = 0,
     shard_episodes: int = SHARD_EPISODES,
     every: int = 1,
+    cluster: str | None = None,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Recording:
@@ -62,11 +66,13 @@ def record(
         episodes: how many; episode k starts from seed ``seed + k``.
         seed: seed of episode 0 and of the action noise.
         sites: patterns of activations to keep; None keeps the small nonlinear ones, () none.
-        out: folder of the recording.
+        out: folder of the recording, or a URL of any file system that fsspec knows.
         act: greedy or sample; default is the agent's own mode.
         workers: processes; 0 records in this one. The bytes are the same.
         shard_episodes: episodes in a shard, the unit that a killed recorder can lose.
         every: convolutional sites are kept at steps of an episode that are multiples of this.
+        cluster: address of a dask scheduler whose workers record in place of processes of this
+            machine; they must reach ``out``. The bytes are the same.
         progress: called with the numbers of finished and of all shards.
         command: the command line or Python line, for the provenance.
 
@@ -83,7 +89,9 @@ def record(
     plan = make_plan(
         agent, spec, episodes, seed, sites, act=act, shard_episodes=shard_episodes, every=every
     )
-    return record_plan(agent, plan, out, workers=workers, progress=progress, command=command)
+    return record_plan(
+        agent, plan, out, workers=workers, cluster=cluster, progress=progress, command=command
+    )
 
 
 def record_plan(
@@ -92,6 +100,7 @@ def record_plan(
     out: str | Path,
     *,
     workers: int = 0,
+    cluster: str | None = None,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Recording:
@@ -100,30 +109,55 @@ def record_plan(
     Args:
         agent: the agent the plan was made for.
         plan: what to record.
-        out: folder of the recording.
+        out: folder of the recording, or its URL.
         workers: processes; 0 records in this one.
+        cluster: address of a dask scheduler.
         progress: called with the numbers of finished and of all shards.
         command: the command line or Python line, for the provenance.
     """
+    made = partial(_prepared, plan, agent, provenance(command, plan.seed, plan.env.versions))
+    hands = partial(map_shards, workers=workers, cluster=cluster)
+    if is_url(out):
+        with begun(str(out), plan, made) as (place, local):
+            recorder = RemoteRecorder(str(out), ShardRecorder)
+            _shards(recorder, place.shards(), plan.shards, hands, progress)
+            gather_tables(place, local, range(plan.shards))
+            rebuild_episodes(local, list(range(plan.shards)))
+            place.put_file(local / TABLE, TABLE)
+        return open_recording(str(out))
     folder = Path(out)
     try:
         check_folder(folder, plan)
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             remove_parts(folder)
-            prepare(folder, plan, agent, provenance(command, plan.seed, plan.env.versions))
-            _shards(folder, plan, workers, progress)
+            made(folder)
+            done = finished_shards(folder)
+            for number in done:
+                ShardReader(shard_folder(folder, number))
+            try:
+                _shards(ShardRecorder(str(folder)), done, plan.shards, hands, progress)
+            finally:
+                remove_parts(folder)
             rebuild_episodes(folder, list(range(plan.shards)))
     except (OSError, SafetensorError) as error:
         raise unwritable(folder, "the recording", error) from None
     return open_recording(folder)
 
 
-def _shards(folder: Path, plan: Plan, workers: int, progress: Progress | None) -> None:
-    done = finished_shards(folder)
-    for number in done:
-        ShardReader(shard_folder(folder, number))
-    total, finished = plan.shards, len(done)
+def _prepared(plan: Plan, agent: Agent, source: dict[str, Any], folder: Path) -> None:
+    prepare(folder, plan, agent, source)
+
+
+def _shards(
+    recorder: "ShardRecorder | RemoteRecorder",
+    done: Sequence[int],
+    total: int,
+    hands: Callable[..., Any],
+    progress: Progress | None,
+) -> None:
+    """Let hands record the shards that are not done."""
+    finished = len(done)
 
     def report(_shard: int) -> None:
         nonlocal finished
@@ -133,12 +167,10 @@ def _shards(folder: Path, plan: Plan, workers: int, progress: Progress | None) -
 
     if progress:
         progress(finished, total)
-    recorder = ShardRecorder(str(folder))
     try:
-        map_shards(recorder, [n for n in range(total) if n not in done], workers, report)
+        hands(recorder, [n for n in range(total) if n not in done], progress=report)
     finally:
         recorder.close()
-        remove_parts(folder)
 
 
 class ShardRecorder:

@@ -92,9 +92,9 @@ def tables(recording: Recording) -> list[Table]:
     ]
     arrays: list[tuple[str, ...]] = [("obs", _shape(recording.space.obs_shape))]
     arrays += [(name, _shape(shape)) for name, shape in recording.outputs.items()]
-    thinned, every = recording.plan.thinned, recording.plan.every
+    plan = recording.plan
     arrays += [
-        (f"sites/{name}", _shape(shape) + f", at one step of {every}" * (name in thinned))
+        (f"sites/{name}", _shape(shape) + f", at one step of {plan.every}" * (name in plan.thinned))
         for name, shape in recording.sites.items()
     ]
     every: list[Table] = [

@@ -7,6 +7,7 @@ import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,8 @@ def write_shard(recording: Path, number: int, columns: Columns) -> None:
         BadFile: a file cannot be written (no space, no permission).
     """
     target = shard_folder(recording, number)
-    part = target.with_name(f".{target.name}.part")
+    # On a cluster a shard can be written twice, where a worker was taken for dead.
+    part = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
     try:
         part.mkdir(parents=True)
         write_group(part / "arrays.zarr", columns.arrays)
@@ -77,7 +79,11 @@ def write_shard(recording: Path, number: int, columns: Columns) -> None:
             "files": folder_sums(part),
         }
         write_json(part / "shard.json", sealed(values))
-        part.rename(target)
+        try:
+            part.rename(target)
+        except OSError:
+            if not (target / "shard.json").is_file():
+                raise
     except OSError as error:
         raise unwritable(recording, f"shard {number}", error) from None
     finally:

@@ -55,6 +55,15 @@ def test_equal_frames_are_shown_longer():
     assert sum(times) == 400
 
 
+def test_a_few_pixels_of_a_rare_colour_keep_it_among_many_colours():
+    """Cutting colours at their medians made a coin brown."""
+    y, x = np.mgrid[:128, :128].astype(np.uint8)
+    picture = np.stack([x, y, (x ^ y)], -1)
+    picture[60:64, 60:64] = (255, 215, 0)
+    (got,), _, _ = read(encode_gif([picture], 10))
+    assert np.abs(got[61, 61] - (255, 215, 0)).max() < 25
+
+
 @pytest.mark.parametrize("fps", [0, 51, -2])
 def test_rates_that_a_gif_cannot_show_are_refused(fps):
     with pytest.raises(PolicyscopeError, match="at most 50 frames per second"):

@@ -99,7 +99,7 @@ def episode_detail(shelf: Shelf, rec: str, k: int) -> EpisodeDetail:
     return EpisodeDetail(
         recording=rec,
         episode=k,
-        seed=_whole(line["seed"]),
+        seed=whole_seed(recording, k),
         outcome=str(line["outcome"]),
         total=float(line["return"]),
         steps=int(line["steps"]),
@@ -129,6 +129,11 @@ def feature_names(recording: Recording) -> list[str]:
     if not names and len(shape) == 1 and shape[0] <= MOST_UNNAMED:
         return [f"observation {i}" for i in range(shape[0])]
     return names
+
+
+def whole_seed(recording: Recording, k: int) -> int | None:
+    """The seed that an episode began from; None where there was none."""
+    return _whole(recording.line(k)["seed"])
 
 
 def _whole(value: Any) -> int | None:

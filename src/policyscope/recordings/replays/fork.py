@@ -12,14 +12,17 @@ from policyscope.envs.scene import SceneEdit
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.chance import draws
 from policyscope.recordings.replays.changes import change_text, read_change
-from policyscope.recordings.replays.compare import compared, proof
-from policyscope.recordings.replays.futures import Future, Origin, Player, moments
+from policyscope.recordings.replays.compare import SIDES, compared, proof
+from policyscope.recordings.replays.futures import Heard, Origin, Player, moments
 from policyscope.recordings.replays.replay import Course
 from policyscope.recordings.replays.worlds import Worlds, key
 from policyscope.recordings.subject import python_line, subject
+from policyscope.rollouts.loop import Row
 
 Change = SceneEdit | Edit
 Progress = Callable[[int, int], None]
+#: Hears the side (kept or changed) and each row as it is played.
+Watcher = Callable[[str, Row], None]
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def fork(
     *,
     command: str | None = None,
     progress: Progress | None = None,
+    watch: Watcher | None = None,
     worlds: Worlds | None = None,
 ) -> Result:
     """Play on from a recorded step, with changes and without.
@@ -72,6 +76,8 @@ def fork(
         config: how many pairs, and the null.
         command: the command line, for the provenance.
         progress: called with the numbers of played and of all futures.
+        watch: called with the side and each row as it is played; rows of pair 0 hold their scenes.
+            What it raises ends the fork.
         worlds: worlds kept from earlier questions.
 
     Returns:
@@ -108,10 +114,13 @@ def fork(
             player = Player(agent, Origin(course, step))
             try:
                 nothing = draws(recording, agent, edits, config.null, config.seed)
-                counted = _Counted(progress, pairs * (2 + len(nothing)))
-                kept = counted(player.play(sides[0]))
-                changed = counted(player.play(sides[1], edits, config.during))
-                nulls = [counted(player.play(sides[1], d, config.during)) for d in nothing]
+                heard = _Heard(progress, watch, pairs * (2 + len(nothing)))
+                scenes = watch is not None
+                kept = player.play(sides[0], heard=heard.of(SIDES[0]), scenes=scenes)
+                changed = player.play(
+                    sides[1], edits, config.during, heard=heard.of(SIDES[1]), scenes=scenes
+                )
+                nulls = [player.play(sides[1], d, config.during, heard.of(None)) for d in nothing]
             finally:
                 player.close()
     finally:
@@ -158,17 +167,24 @@ def unwritten(values: dict[str, Any]) -> Change:
     return Edit.from_json(values) if "site" in values else SceneEdit.from_json(values)
 
 
-class _Counted:
-    """Tells how many futures were played."""
+class _Heard:
+    """Tells how many futures have ended, and hands the rows of both sides on."""
 
-    def __init__(self, progress: Progress | None, total: int):
-        self._progress, self._total, self._done = progress, total, 0
+    def __init__(self, progress: Progress | None, watch: Watcher | None, total: int):
+        self._progress, self._watch, self._total, self._done = progress, watch, total, 0
 
-    def __call__(self, played: list[Future]) -> list[Future]:
-        self._done += len(played)
-        if self._progress:
-            self._progress(self._done, self._total)
-        return played
+    def of(self, side: str | None) -> Heard:
+        """What hears the rows of a side; None for those of the null."""
+
+        def heard(row: Row) -> None:
+            if self._watch and side:
+                self._watch(side, row)
+            if row.last:
+                self._done += 1
+                if self._progress:
+                    self._progress(self._done, self._total)
+
+        return heard
 
 
 def _line(

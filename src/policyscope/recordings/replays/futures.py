@@ -1,6 +1,6 @@
 """What follows a recorded step when its agent plays on from it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -12,11 +12,12 @@ from policyscope.envs.make import make
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.stepper import Lane, Snapshot, Start, Stepper
 from policyscope.recordings.replays.replay import Course
-from policyscope.rollouts.loop import Episode, Row, rollout
+from policyscope.rollouts.loop import Episode, Row, Watch, rollout
 from policyscope.rollouts.shards import one_thread
 
 #: Pair p > 0 draws the action noise of another episode: this far from the recorded ones.
 NOISE = 2**32
+Heard = Callable[[Row], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,12 @@ class Player:
         self._stepper: Stepper | None = None
 
     def play(
-        self, snapshots: Sequence[Snapshot], edits: Sequence[Edit] = (), during: int | None = None
+        self,
+        snapshots: Sequence[Snapshot],
+        edits: Sequence[Edit] = (),
+        during: int | None = None,
+        heard: Heard | None = None,
+        scenes: bool = False,
     ) -> list[Future]:
         """Play on from each snapshot to the end of its episode.
 
@@ -124,6 +130,9 @@ class Player:
             snapshots: of the step, one for each future.
             edits: changes of activations, in order.
             during: how many decisions they last; None to the end.
+            heard: called with each row as it is played; its ``episode`` is the place of the
+                future. What it raises ends the play.
+            scenes: whether rows of the first future hold their scenes.
 
         Raises:
             UnknownName: no such site.
@@ -135,16 +144,25 @@ class Player:
         rows: dict[int, list[Row]] = {}
         width = self._plan.lanes
         for first in range(0, len(episodes), width):  # all of a batch begin at one time
-            for row in self._batch(episodes[first : first + width], edits, during):
+            watch = Watch(entities=scenes and first == 0)
+            for row in self._batch(episodes[first : first + width], edits, during, watch):
                 rows.setdefault(row.episode, []).append(row)
+                if heard:
+                    heard(row)
         return [_future(rows[episode.index]) for episode in episodes]
 
     def _batch(
-        self, episodes: Sequence[Episode], edits: Sequence[Edit], during: int | None
+        self,
+        episodes: Sequence[Episode],
+        edits: Sequence[Edit],
+        during: int | None,
+        watch: Watch,
     ) -> Iterator[Row]:
         assert self._stepper is not None
         plan, first = self._plan, self.origin.step
-        running = rollout(self.agent, self._stepper, episodes, seed=plan.seed, act=plan.act)
+        running = rollout(
+            self.agent, self._stepper, episodes, seed=plan.seed, act=plan.act, watch=watch
+        )
         with ExitStack() as changes, one_thread():
             if during != 0:
                 changes.enter_context(edited(self.agent.modules(), edits))

@@ -1,0 +1,1 @@
+"""Forks of a server: played in threads of their own, kept for some time."""
