@@ -1,12 +1,16 @@
 """Losses of PPO against sums written out by hand, and wrong variants that must differ."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.distributions import Categorical
+from torch.nn import functional
 
 from policyscope.core.errors import PolicyscopeError
 from policyscope.rollouts.advantage import advantages
+from policyscope.training.ppo.kickstart import decided
 from policyscope.training.ppo.losses import Targets, Weights, distribution, losses
 from policyscope.training.ppo.return_scale import ReturnScale
 
@@ -120,6 +124,31 @@ def test_the_teacher_pulls_the_policy_to_its_own_and_not_the_other_way_round():
     losses(outputs, still, only)["loss"].backward()
     student, teacher = outputs["logits"].softmax(-1), targets.teacher["logits"].softmax(-1)
     assert torch.allclose(outputs["logits"].grad, (student - teacher).detach(), atol=1e-6)
+
+
+def test_rows_count_by_how_decided_the_teacher_is():
+    """By hand: log A minus the entropy, scaled to 1 on average over all rows of the iteration."""
+    logits = 3 * torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
+    below = np.log(5) - Categorical(logits=logits).entropy()
+    assert torch.allclose(decided(logits, 1.0), below / below.mean(), atol=1e-5)
+    assert torch.allclose(decided(logits, 0.25), 0.75 + 0.25 * below / below.mean(), atol=1e-5)
+    assert torch.equal(decided(logits, 0.0), torch.ones(6))
+    assert decided(torch.zeros(3, 5), 1.0).isfinite().all()
+
+
+def test_the_teachers_loss_counts_its_rows():
+    outputs, targets = rows()
+    counts = torch.linspace(0, 2, len(targets.action))
+    counted = replace(targets, teacher={**targets.teacher, "counts": counts})
+    each = functional.cross_entropy(
+        outputs["logits"], targets.teacher["logits"].softmax(-1), reduction="none"
+    )
+    found = losses(outputs, counted, WEIGHTS)
+    assert found["teacher"].item() == pytest.approx((each * counts).sum().item(), rel=1e-5)
+    plain = losses(outputs, targets, WEIGHTS)
+    assert found["teacher_value"].item() == plain["teacher_value"].item()
+    moved = (found["loss"] - plain["loss"]).item()
+    assert moved == pytest.approx(0.7 * (each * (counts - 1)).sum().item(), rel=1e-4)
 
 
 def test_without_a_weight_the_teacher_counts_for_nothing():

@@ -45,6 +45,8 @@ class PPOConfig:
         teacher_weight: weight of the teacher's loss at the start.
         teacher_value: weight of the teacher's value against its policy.
         teacher_steps: environment steps after which the teacher's weight is zero; linear before.
+        teacher_focus: how much more its policy counts where it is decided: 0 equally everywhere,
+            1 in proportion to how far its entropy lies below the greatest.
         precision: float32, or bfloat16 for matrix products and convolutions.
         layout: contiguous or channels_last, the memory layout of images.
     """
@@ -75,6 +77,7 @@ class PPOConfig:
     teacher_weight: float = 1.0
     teacher_value: float = 0.5
     teacher_steps: int = 0
+    teacher_focus: float = 0.0
     precision: str = "bfloat16"
     layout: str = "channels_last"
 
@@ -86,7 +89,7 @@ class PPOConfig:
             "value_clip": (0, None),
             "entropy": (0, None), "entropy_final": (0, None), "max_grad": (1e-9, None),
             "teacher_weight": (0, None), "teacher_value": (0, None), "teacher_steps": (0, None),
-            "embedding": (0, None), "memory": (0, None),
+            "teacher_focus": (0, 1), "embedding": (0, None), "memory": (0, None),
         })  # fmt: skip
         if self.learned_start and self.network != "impala_gru":
             raise PolicyscopeError(

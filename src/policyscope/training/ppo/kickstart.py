@@ -3,12 +3,14 @@
 Reference: Schmitt et al. 2018, "Kickstarting Deep Reinforcement Learning", section 3.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
@@ -63,6 +65,23 @@ class Teacher:
         answers = [self.agent.forward(part, None)[0] for part in parts]
         told = [k for k in answers[0] if k != "value" or self.valued]
         return {k: torch.cat([a[k] for a in answers]) for k in told}
+
+
+def decided(logits: Float[Tensor, "*N A"], focus: float) -> Float[Tensor, "*N"]:
+    """How much each row of a teacher's policy counts, 1 on average.
+
+    Args:
+        logits: of the teacher.
+        focus: 0 for all rows alike; at 1 a row counts in proportion to how far the policy's entropy
+            lies below its greatest, so that rows where any action will do hardly count.
+
+    Example:
+        >>> decided(torch.tensor([[0.0, 0.0], [9.0, -9.0]]), 1.0).round().tolist()
+        [0.0, 2.0]
+    """
+    logp = logits.float().log_softmax(-1)
+    below = math.log(logp.shape[-1]) + (logp.exp() * logp).sum(-1)
+    return (1 - focus) + focus * below / below.mean().clamp_min(1e-8)
 
 
 def load_teacher(name: str | Path, space: Space, config: PPOConfig) -> Teacher:

@@ -16,7 +16,7 @@ from policyscope.core.errors import PolicyscopeError
 from policyscope.rollouts.advantage import advantages
 from policyscope.training.ppo.actor import Rollout
 from policyscope.training.ppo.config import PPOConfig
-from policyscope.training.ppo.kickstart import Teacher
+from policyscope.training.ppo.kickstart import Teacher, decided
 from policyscope.training.ppo.losses import Targets, Weights, losses
 from policyscope.training.ppo.precision import computed
 from policyscope.training.weights import from_arrays, to_arrays
@@ -137,6 +137,8 @@ class Learner:
         steps = rollout.obs.shape[:2]
         rows = rollout.obs.reshape(-1, *rollout.obs.shape[2:])
         outputs = self.teacher.outputs(rows, self.config.microbatch)
+        if self.config.teacher_focus:
+            outputs["counts"] = decided(outputs["logits"], self.config.teacher_focus)
         return {k: v.unflatten(0, steps) for k, v in outputs.items()}
 
     def _minibatches(self) -> tuple[Tensor, ...]:

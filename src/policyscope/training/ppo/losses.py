@@ -37,7 +37,8 @@ class Targets:
         value: (N,) values when they were chosen.
         advantage: (N,) normalised advantages.
         goal: (N,) returns that the value should foretell.
-        teacher: outputs of a teacher on the same rows; None without one.
+        teacher: outputs of a teacher on the same rows, and ``counts``, how much each row's policy
+            counts, if not all alike; None without one.
     """
 
     action: Tensor
@@ -113,7 +114,8 @@ def losses(outputs: Outputs, targets: Targets, weights: Weights) -> dict[str, Fl
     }
     loss = out["policy"] + weights.value * out["value"] - weights.entropy * out["entropy"]
     if targets.teacher is not None and weights.teacher:
-        out["teacher"] = _cross_entropy(outputs, targets.teacher).sum()
+        apart = _cross_entropy(outputs, targets.teacher)
+        out["teacher"] = (apart * targets.teacher.get("counts", 1.0)).sum()
         loss = loss + weights.teacher * out["teacher"]
         if "value" in targets.teacher:
             errors = (value - targets.teacher["value"].float()) ** 2
