@@ -150,12 +150,29 @@ def _cells(scene: Scene, around: float | None) -> list[tuple[float, float]]:
     x, y = _actor(scene)
     reach = around if around is not None else float(world["visible"]) / 2
     whole = around is None and not world["follows_player"]
+    walls = _walls(scene)
     return [
         (i + 0.5, j + 0.5)
         for j in range(int(world["height"]))
         for i in range(int(world["width"]))
-        if whole or (abs(i + 0.5 - x) <= reach and abs(j + 0.5 - y) <= reach)
+        if (whole or (abs(i + 0.5 - x) <= reach and abs(j + 0.5 - y) <= reach))
+        and (i, j) not in walls
     ]
+
+
+def _walls(scene: Scene) -> set[tuple[int, int]]:
+    """Cells in walls, where trying to stand would cost as much as asking does."""
+    table = scene.lane.entities()
+    cells: set[tuple[int, int]] = set()
+    for i in np.flatnonzero(table.kind == "wall"):
+        left, top = table.x[i] - table.length[i] / 2, table.y[i] - table.width[i] / 2
+        wide, high = round(float(table.length[i])), round(float(table.width[i]))
+        cells |= {
+            (round(float(left)) + dx, round(float(top)) + dy)
+            for dx in range(wide)
+            for dy in range(high)
+        }
+    return cells
 
 
 def _sink(scene: Scene) -> float:

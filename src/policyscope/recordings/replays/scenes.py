@@ -17,7 +17,6 @@ from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.fork import course_at
 from policyscope.recordings.replays.replay import Course
 from policyscope.recordings.replays.worlds import Worlds, key
-from policyscope.rollouts.shards import one_thread
 
 BATCH = 128
 #: An output may differ so much from the recorded one, as batches of other sizes compute it.
@@ -69,7 +68,7 @@ class Scene:
             state = self.agent.initial_state(len(batch))
             if "state_in" in self.course.columns:
                 state = from_flat_row(self.course.value("state_in", self.step), state)
-            with one_thread(), torch.no_grad():
+            with torch.no_grad():
                 outputs = self.agent.act(batch, state, sample=False).outputs
             parts.append({name: value.cpu().numpy() for name, value in outputs.items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
