@@ -22,7 +22,8 @@ PATHS = [
     f"{REC}/episodes/K/overlays/NAME/arrays", f"{REC}/steps", f"{REC}/steps/arrays",
     f"{REC}/moments", f"{REC}/notes", f"{REC}/notes/NAME",
     "/api/results/NAME", "/api/results/NAME/figure",
-    "/api/jobs", "/api/jobs/NAME", "/api/recordings/NAME", "/api/recordings/NAME/episodes/K",
+    "/api/forks/NAME", "/api/forks/NAME/NAME/arrays", "/api/jobs", "/api/jobs/NAME",
+    "/api/recordings/NAME", "/api/recordings/NAME/episodes/K",
     "/static/NAME", "/NAME", "/api/NAME",
 ]  # fmt: skip
 NAMES = [
@@ -82,6 +83,16 @@ def live_body(rng: random.Random) -> str:
     )
 
 
+def fork_body(rng: random.Random) -> str:
+    """What a live question changes, played on; mostly one that can be read."""
+    values = live_body(rng)
+    if rng.random() < 0.8:
+        values = values[: values.index(', "observation"')] + "}"
+    if rng.random() < 0.5:
+        values = values[:-1] + f', "pairs": {rng.choice([*NUMBERS, "1", "2"])}}}'
+    return values
+
+
 def body(rng: random.Random, path: str) -> str:
     odd = ["", "{", "[]", "null", '"x"', "{}", "[" * 3000, '{"a": 1}', "\ud800", "NaN"]
     if rng.random() < 0.25:
@@ -98,6 +109,8 @@ def body(rng: random.Random, path: str) -> str:
 
 def request(rng: random.Random) -> tuple[str, str, dict[str, bytes], bytes]:
     """Method, address, headers and body of a request that is wrong in some way, or nearly."""
+    if rng.random() < 0.05:
+        return "POST", "/api/forks", {"content-type": b"application/json"}, encoded(fork_body(rng))
     if rng.random() < 0.2:
         text = live_body(rng) if rng.random() < 0.8 else body(rng, "")
         return "POST", "/api/live", {"content-type": b"application/json"}, encoded(text)

@@ -298,3 +298,32 @@ def test_the_engines_refusals_are_one_line(live):
         with pytest.raises(PolicyscopeError, match=said) as caught:
             live(**place, scene=[change])
         assert "\n" not in str(caught.value)
+
+
+def test_a_fork_sends_the_pictures_that_the_agent_sees_in_both_futures(client, coinrun):
+    step = 4
+    there = coinrun.entities(0).query("step == @step and kind == 'coin'")
+    scene = [{"kind": "remove", "identity": int(there["identity"].iloc[0])}]
+    asked = {"recording": "coinrun", "episode": 0, "step": step, "scene": scene, "pairs": 2}
+    told = client.post("/api/forks", json=asked).json()
+    while told["state"] == "playing":
+        told = client.get(f"/api/forks/{told['id']}").json()
+    answer = told["answer"]
+    assert answer["check"]["passed"]
+    edit = SceneEdit("remove", scene[0]["identity"])
+    for side in ("kept", "changed"):
+        refs = {ref["name"]: ref for ref in answer[side]["detail"]["arrays"]}
+        ref = refs["obs"]
+        body = client.get(ref["url"]).content[ref["offset"] : ref["offset"] + ref["bytes"]]
+        seen = np.frombuffer(body, np.uint8).reshape(ref["shape"])
+        steps = answer[side]["steps"][0]
+        assert seen.shape == (step + steps, 64, 64, 3)
+        acts = refs["action"]
+        body = client.get(acts["url"]).content[acts["offset"] : acts["offset"] + acts["bytes"]]
+        actions = np.frombuffer(body, acts["dtype"])
+        lane = replayed(coinrun, 0, step)
+        obs = lane.apply(edit) if side == "changed" else coinrun.episode(0)["obs"].values[step]
+        for t in range(step, step + min(steps, 12)):
+            np.testing.assert_array_equal(seen[t], np.asarray(obs))
+            obs = lane.step(int(actions[t])).obs
+        np.testing.assert_array_equal(seen[:step], coinrun.episode(0)["obs"].values[:step])

@@ -3,6 +3,8 @@
 import type {
   EpisodeDetail,
   EpisodeTable,
+  Fork,
+  ForkRequest,
   Job,
   JobRequest,
   Library,
@@ -43,6 +45,7 @@ export const paths = {
   result: (res: string) => `/api/results/${part(res)}`,
   figure: (res: string, theme: string) => `/api/results/${part(res)}/figure?theme=${theme}`,
   notes: (rec: string) => `/api/recordings/${part(rec)}/notes`,
+  fork: (id: string) => `/api/forks/${part(id)}`,
   job: (id: string) => `/api/jobs/${part(id)}`,
 };
 
@@ -88,6 +91,11 @@ export function client(given: Source) {
       get<Record<string, unknown>>(paths.figure(res, theme), signal),
     ask: (question: LiveRequest, signal?: AbortSignal) =>
       source.send<LiveAnswer>("POST", "/api/live", question, signal),
+    /** Play a fork; it may still be played when the answer comes. */
+    playFork: (wanted: ForkRequest, signal?: AbortSignal) =>
+      source.send<Fork>("POST", "/api/forks", wanted, signal),
+    fork: (id: string, signal?: AbortSignal) => get<Fork>(paths.fork(id), signal),
+    stopFork: (id: string) => source.send<Fork>("DELETE", paths.fork(id)),
     jobs: (signal?: AbortSignal) => get<Job[]>("/api/jobs", signal),
     beginJob: (wanted: JobRequest) => source.send<Job>("POST", "/api/jobs", wanted),
     cancelJob: (id: string) => source.send<Job>("DELETE", paths.job(id)),

@@ -4,6 +4,70 @@
  */
 
 export interface paths {
+  "/api/forks": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Post Fork
+     * @description Play on from a step with changes and without; the same request is the same fork.
+     */
+    post: operations["post_fork"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/forks/{fork}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Fork
+     * @description How far a fork is, and what it found.
+     */
+    get: operations["get_fork"];
+    put?: never;
+    post?: never;
+    /**
+     * Delete Fork
+     * @description Stop a fork and forget it.
+     */
+    delete: operations["delete_fork"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/forks/{fork}/{side}/arrays": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Fork Arrays
+     * @description Bytes of the arrays of one side of a fork; takes a ``Range``.
+     */
+    get: operations["get_fork_arrays"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/jobs": {
     parameters: {
       query?: never;
@@ -539,6 +603,109 @@ export interface components {
       name: string;
       /** Value */
       value: number;
+    };
+    /**
+     * Fork
+     * @description A fork that is played, or was: ask again until it is done.
+     */
+    Fork: {
+      answer?: components["schemas"]["ForkAnswer"] | null;
+      /**
+       * Done
+       * @description Futures that have ended.
+       */
+      done: number;
+      /** Id */
+      id: string;
+      request: components["schemas"]["ForkRequest"];
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "playing" | "done" | "stopped";
+      /**
+       * Total
+       * @description Futures there are; 0 until that is known.
+       */
+      total: number;
+    };
+    /**
+     * ForkAnswer
+     * @description Both sides of a fork, and how they differ.
+     */
+    ForkAnswer: {
+      /**
+       * Chance
+       * @description Why there are fewer pairs than asked for; empty where there are not.
+       */
+      chance: string;
+      changed: components["schemas"]["ForkSide"];
+      /** @description The unchanged future of pair 0 against the recording. */
+      check: components["schemas"]["CheckLine"];
+      /** Command */
+      command: string;
+      /** @description Changed minus kept return, mean over pairs; no interval for one pair. */
+      difference: components["schemas"]["Estimate"];
+      /**
+       * Diverges
+       * @description First step whose action differs, or at which one side has ended; one a pair.
+       */
+      diverges: (number | null)[];
+      /** @description As it was. */
+      kept: components["schemas"]["ForkSide"];
+      /** Milliseconds */
+      milliseconds: number;
+      /** Python */
+      python: string;
+      /**
+       * Told
+       * @description The changes in words.
+       */
+      told: string[];
+    };
+    /**
+     * ForkRequest
+     * @description Play on from this step, with the scene changed and as it was.
+     */
+    ForkRequest: {
+      /** Episode */
+      episode: number;
+      /**
+       * Pairs
+       * @default 1
+       */
+      pairs: number;
+      /** Recording */
+      recording: string;
+      /**
+       * Scene
+       * @default []
+       */
+      scene: components["schemas"]["SceneChange"][];
+      /** Step */
+      step: number;
+    };
+    /**
+     * ForkSide
+     * @description One side of a fork: pair 0 in full, of the others (P in all) how they ended.
+     *
+     *     ``detail`` is an episode: the recorded rows up to the step, then those of the future, with
+     *     arrays as recorded episodes have them, without sites.
+     */
+    ForkSide: {
+      detail: components["schemas"]["EpisodeDetail"];
+      /** Outcomes */
+      outcomes: string[];
+      /**
+       * Returns
+       * @description Undiscounted, from the step on; one a pair.
+       */
+      returns: number[];
+      /**
+       * Steps
+       * @description From the step on.
+       */
+      steps: number[];
     };
     /** HTTPValidationError */
     HTTPValidationError: {
@@ -1520,6 +1687,131 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+  post_fork: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ForkRequest"];
+      };
+    };
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Fork"];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  get_fork: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        fork: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Fork"];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  delete_fork: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        fork: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Fork"];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  get_fork_arrays: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        fork: string;
+        side: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
   get_jobs: {
     parameters: {
       query?: never;

@@ -127,8 +127,7 @@ export async function loadEpisode(api: Client, rec: string, k: number): Promise<
   const episode = await episodes.get(`${rec} ${k}`, async () => {
     const numbers = async () => {
       const detail = await api.episode(rec, k);
-      const wanted = detail.arrays.filter((array) => isSmall(array.name, recording.frames));
-      return { detail, grids: await loadTogether(api, wanted) };
+      return { detail, grids: await loadTogether(api, smallArrays(recording, detail)) };
     };
     const [{ detail, grids }, bounds] = await Promise.all([
       numbers(),
@@ -137,6 +136,18 @@ export async function loadEpisode(api: Client, rec: string, k: number): Promise<
     return assemble(recording, detail, grids, bounds);
   });
   return episode.recording === recording ? episode : { ...episode, recording };
+}
+
+/** What was played on from a step of an episode, as an episode of its own that nobody recorded. */
+export async function loadFuture(
+  api: Client,
+  recorded: Episode,
+  detail: EpisodeDetail,
+): Promise<Episode> {
+  // The engine draws recorded steps alone.
+  const recording = { ...recorded.recording, large: null };
+  const grids = await loadTogether(api, smallArrays(recording, detail));
+  return assemble(recording, detail, grids, recorded.bounds);
 }
 
 /** Where the ego goes in some episodes of the recording, so that all are seen at one scale. */
@@ -151,8 +162,12 @@ async function egoBox(api: Client, { id, episodes: count }: RecordingDetail): Pr
 
 /** What an episode keeps in memory: not the sites, nor pictures. */
 function heldBytes({ recording, detail }: Episode): number {
-  const kept = detail.arrays.filter((array) => isSmall(array.name, recording.frames));
+  const kept = smallArrays(recording, detail);
   return kept.reduce((sum, array) => sum + array.bytes, 4096);
+}
+
+function smallArrays(recording: RecordingDetail, detail: EpisodeDetail): ArrayRef[] {
+  return detail.arrays.filter((array) => isSmall(array.name, recording.frames));
 }
 
 function isSmall(name: string, frames: boolean): boolean {

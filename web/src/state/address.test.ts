@@ -37,6 +37,14 @@ function randomView(seed: number): View {
     episode: int(1000),
     result: pick(ODD),
     step: maybe(() => int(500), 0),
+    fork: maybe(
+      () => ({
+        step: int(500),
+        pairs: pick([1, 5, 20]),
+        scene: [{ kind: pick(ODD), values: { x: random() }, identity: int(9) }],
+      }),
+      null,
+    ),
     beside: maybe(() => ({ recording: pick(ODD), episode: int(9), shift: int(9) - 4 }), null),
     tracks: maybe<string[] | null>(texts, null),
     overlays: maybe<string[] | null>(texts, null),

@@ -12,6 +12,7 @@ import {
   encode,
   positive,
   readBeside,
+  readFork,
   readList,
   readLook,
   readObservation,
@@ -21,6 +22,7 @@ import {
   whole,
   wholeFrom0,
   writeBeside,
+  writeFork,
   writeList,
   writeNumbers,
   writeObservation,
@@ -36,6 +38,13 @@ export interface Beside {
   shift: number;
 }
 
+/** What follows a step with changes of its scene and without, played on in so many pairs. */
+export interface ForkPlace {
+  step: number;
+  pairs: number;
+  scene: SceneChange[];
+}
+
 /** Which of the parts below the scene is open; the live view has a field of its own. */
 export type Tab = "changes" | "notes" | "moments";
 
@@ -49,6 +58,7 @@ export interface View {
   result: string;
   step: number;
   beside: Beside | null;
+  fork: ForkPlace | null;
   /** Tracks shown; null for those the recording shows by itself. */
   tracks: string[] | null;
   /** Overlays shown; null likewise. */
@@ -97,6 +107,7 @@ export const DEFAULT: View = {
   result: "",
   step: 0,
   beside: null,
+  fork: null,
   tracks: null,
   overlays: null,
   layer: null,
@@ -216,6 +227,7 @@ const FIELDS: Field[] = [
   field("result", encode, decode),
   field("step", String, wholeFrom0),
   field("beside", writeBeside, readBeside),
+  field("fork", writeFork, readFork),
   field("tracks", writeList, readList),
   field("overlays", writeList, readList),
   field("layer", String, wholeFrom0),

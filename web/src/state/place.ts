@@ -8,6 +8,7 @@ const EPISODE: (keyof View)[] = [
   "episode",
   "step",
   "beside",
+  "fork",
   "tracks",
   "overlays",
   "layer",
@@ -35,7 +36,15 @@ const BELONGS: Record<Page, (keyof View)[]> = {
 };
 const PLACE: (keyof View)[] = ["page", "recording", "episode", "result"];
 /** What another episode does not share with the last one. */
-const OF_EPISODE: (keyof View)[] = ["step", "identity", "part", "scene", "observation", "actions"];
+const OF_EPISODE: (keyof View)[] = [
+  "step",
+  "fork",
+  "identity",
+  "part",
+  "scene",
+  "observation",
+  "actions",
+];
 
 /** Where a view is: changing it makes an entry in the browser's history. */
 export function placeOf(view: View): string {

@@ -1,7 +1,7 @@
 // Values as words of an address, and back: a reader gives null for what it cannot read.
 
 import type { ObservationChange, SceneChange } from "../api/schema";
-import type { Beside, Part } from "./address";
+import type { Beside, ForkPlace, Part } from "./address";
 
 // What needs no escape behind the #; the slash does in a path, where it parts.
 const PLAIN: [RegExp, string][] = [
@@ -143,4 +143,16 @@ function observationChange(raw: string): ObservationChange | null {
   const index = where ? every(where.split("."), wholeFrom0) : [];
   const value = number(to);
   return index === null || value === null ? null : { index, value };
+}
+
+/** A fork: its step, pairs and changes of the scene. */
+export function writeFork({ step, pairs, scene }: ForkPlace): string {
+  return `${step},${pairs},${writeScene(scene)}`;
+}
+
+export function readFork(raw: string): ForkPlace | null {
+  const [first = "", second = "", third = "", ...more] = raw.split(",");
+  const [step, pairs, scene] = [wholeFrom0(first), positive(second), readScene(third)];
+  if (step === null || pairs === null || scene === null || more.length) return null;
+  return Number.isInteger(pairs) ? { step, pairs, scene } : null;
 }

@@ -48,8 +48,13 @@ def fork_answer(
     pairs = data.sizes["pair"]
     spread = pairs > 1
     [check] = result.checks
+    sides = {}
+    for side in SIDES:
+        url = f"/api/forks/{number}/{side}/arrays"
+        told = data.sel(side=side)
+        sides[side] = _side(recording, wanted, url, told, before, files[side])
     return ForkAnswer(
-        **{side: _side(recording, wanted, f"/api/forks/{number}/{side}", data.sel(side=side), before, files[side]) for side in SIDES},
+        **sides,
         told=list(result.parameters["told"]),
         diverges=[None if at < 0 else int(at) for at in data["diverges"].values],
         difference=Estimate(
@@ -126,7 +131,7 @@ def _side(
         total=before + returns[0],
         steps=wanted.step + steps[0],
         kinds=file.kinds,
-        arrays=refs(file, f"{url}/arrays"),
+        arrays=refs(file, url),
         bytes=file.bytes,
         python="",
     )
