@@ -68,6 +68,15 @@ def test_a_flipped_byte_is_found_wherever_it_is(copied, flips):
     assert check_recording(copied) == []
 
 
+@pytest.mark.parametrize("name", ["recording.json", f"{SHARD}/shard.json"])
+@pytest.mark.parametrize(("old", "new"), [('"schema": 1', '"schema":\t1'), ('": "', '": "0')])
+def test_json_that_still_reads_well_is_held_to_its_seal(copied, name, old, new):
+    """A changed space, and a changed value."""
+    text = (copied / name).read_text()
+    (copied / name).write_text(text.replace(old, new, 1))
+    assert places(copied) == [name]
+
+
 def test_a_file_that_is_cut_lost_or_too_many_is_named(copied):
     arrays = ("zarr.json", "obs/zarr.json", "reward/c.0", "sites/zarr.json")
     shard = (
