@@ -214,6 +214,7 @@ def test_a_fork_that_is_played_tells_how_far_it_is_and_can_be_stopped(slowly):
         again = forks.get(again.id)
     assert again.state == "done"
     assert (again.done, again.total) == (4, 4)
+    assert again.steps == sum(again.answer.kept.steps + again.answer.changed.steps)
 
 
 def test_no_more_than_some_are_played_at_once(slowly):

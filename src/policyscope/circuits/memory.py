@@ -83,7 +83,8 @@ def memory_use(
     Raises:
         PolicyscopeError: the recorded agent has no memory, or too few episodes.
 
-    Cost: two forward passes for each decision, 512 at a time, then folds x 8 ridge regressions.
+    Cost: two forward passes for each decision, 512 at a time, then folds x 8 ridge regressions;
+        memory for M + W float32 numbers a decision.
 
     Reference: Alain & Bengio 2016 (linear probes); Field & Welsh 2007 (bootstrap of clusters).
     """
@@ -92,7 +93,7 @@ def memory_use(
     if not agent.recurrent:
         raise PolicyscopeError(f"the agent of {recording.path} has no memory to explain")
     site = frame_site(agent)
-    used = _together(list(_passes(recording, agent, site)))
+    used = _together(_passes(recording, agent, site), int(recording.episodes["steps"].sum()))
     found, checks = _means(used, config)
     known = used.velocity[np.isfinite(used.velocity).all(1)]
     if len(known) and known.std(0).any():
@@ -157,8 +158,8 @@ def _taken(agent: Agent, site: str, rows: dict[str, np.ndarray], told: Sequence[
         divergence(agent.head, kept, reset).cpu().double().numpy(),
         _agreement(agent.head, kept, reset).cpu().double().numpy(),
         (kept["value"] - reset["value"] if "value" in kept else unknown).cpu().double().numpy(),
-        flat_rows(after).cpu().double().numpy(),
-        seen[site].flatten(1).cpu().double().numpy(),
+        flat_rows(after).cpu().float().numpy(),
+        seen[site].flatten(1).cpu().float().numpy(),
         rows["velocity"],
         float(max(gaps, default=np.nan)),
     )
@@ -201,10 +202,20 @@ def _moving(recording: Any, k: int) -> np.ndarray:
     return found
 
 
-def _together(parts: list[Used]) -> Used:
-    columns = [f.name for f in fields(Used) if f.name != "gap"]
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-    return Used(**joined, gap=max(part.gap for part in parts))
+def _together(parts: Iterator[Used], total: int) -> Used:
+    """All parts as one, filled in as they come: two copies would be twice the memory."""
+    columns: dict[str, np.ndarray] = {}
+    done, gap = 0, 0.0
+    for part in parts:
+        count = len(part.step)
+        for each in fields(Used):
+            if each.name != "gap":
+                values = getattr(part, each.name)
+                if each.name not in columns:
+                    columns[each.name] = np.empty((total, *values.shape[1:]), values.dtype)
+                columns[each.name][done : done + count] = values
+        done, gap = done + count, max(gap, part.gap)
+    return Used(**{name: column[:done] for name, column in columns.items()}, gap=gap)
 
 
 def _means(used: Used, config: MemoryConfig) -> tuple[xr.Dataset, list[Check]]:

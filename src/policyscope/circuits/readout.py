@@ -3,8 +3,10 @@
 Letters: N rows, W features, T targets, E episodes.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from policyscope.core.errors import PolicyscopeError
 
@@ -12,6 +14,8 @@ from policyscope.core.errors import PolicyscopeError
 STRENGTHS = 10.0 ** np.arange(-5, 2)
 #: Share of the episodes learned from that chooses the penalty.
 CHOOSING = 0.25
+#: Rows that are held in float64 at a time.
+BLOCK = 65_536
 
 
 def read_out(
@@ -38,7 +42,7 @@ def read_out(
     Raises:
         PolicyscopeError: fewer than two episodes in a fold.
 
-    Cost: folds x (N W^2 + W^3) operations.
+    Cost: folds x (N W^2 + W^3) operations; memory beside the features for one block of rows.
 
     Reference: Hoerl & Kennard 1970; Alain & Bengio 2016 for linear probes.
     """
@@ -54,20 +58,86 @@ def read_out(
         chooses = np.isin(group, rest[: max(1, int(CHOOSING * len(rest)))])
         learned = np.isin(group, rest)
         first = learned & ~chooses
+        seen = moments(features, targets, first)
         tried = [
-            _predict(features, targets, first, chooses, strength) - targets[chooses]
+            _predict(features, solve(seen, strength), chooses) - targets[chooses]
             for strength in STRENGTHS
         ]
         best = STRENGTHS[int(np.argmin([_scaled(error, targets[first]) for error in tried]))]
-        asked = ~learned
-        predicted[asked] = _predict(features, targets, learned, asked, best)
+        fitted = solve(moments(features, targets, learned), best)
+        predicted[~learned] = _predict(features, fitted, ~learned)
     return predicted
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What a regression needs to know of its rows.
+
+    Args:
+        centre: (W,) means of the features.
+        spread: (W,) their standard deviations; infinite for those that do not vary.
+        gram: (W, W) mean products of the features in units of their spread.
+        cross: (W, T) mean products with the targets, less their means.
+        middle: (T,) means of the targets.
+    """
+
+    centre: np.ndarray
+    spread: np.ndarray
+    gram: np.ndarray
+    cross: np.ndarray
+    middle: np.ndarray
+
+
+def moments(
+    features: Float[np.ndarray, "N W"],
+    targets: Float[np.ndarray, "N T"],
+    rows: Bool[np.ndarray, " N"],
+) -> Moments:
+    """Means and products of some rows, summed in float64 a block at a time.
+
+    Args:
+        features: of any scale.
+        targets: what is predicted.
+        rows: which to take.
+    """
+    chosen, width = np.flatnonzero(rows), features.shape[1]
+    count = len(chosen)
+    middle = targets[chosen].mean(0)
+    centre, square = np.zeros(width), np.zeros(width)
+    for part in _parts(chosen):
+        centre += features[part].sum(0, dtype=np.float64) / count
+    gram, cross = np.zeros((width, width)), np.zeros((width, targets.shape[1]))
+    for part in _parts(chosen):
+        x = features[part] - centre
+        square += (x**2).sum(0) / count
+        gram += x.T @ x / count
+        cross += x.T @ (targets[part] - middle) / count
+    spread = np.sqrt(square)
+    spread = np.where(spread > 1e-12, spread, np.inf)
+    return Moments(centre, spread, gram / np.outer(spread, spread), cross / spread[:, None], middle)
+
+
+def solve(
+    seen: Moments, strength: float
+) -> tuple[Float[np.ndarray, "W T"], Float[np.ndarray, " T"]]:
+    """Slopes and intercepts that make the mean squared error plus a penalty least.
+
+    Args:
+        seen: of the rows that are learned from.
+        strength: weight of the squared slopes of features of unit variance.
+    """
+    known = np.isfinite(seen.spread)
+    slopes = np.zeros(seen.cross.shape)
+    inner = seen.gram[np.ix_(known, known)] + strength * np.eye(int(known.sum()))
+    slopes[known] = np.linalg.lstsq(inner, seen.cross[known])[0]
+    slopes /= seen.spread[:, None]
+    return slopes, seen.middle - seen.centre @ slopes
 
 
 def ridge(
     features: Float[np.ndarray, "N W"], targets: Float[np.ndarray, "N T"], strength: float
 ) -> tuple[Float[np.ndarray, "W T"], Float[np.ndarray, " T"]]:
-    """Slopes and intercepts that make the mean squared error plus a penalty least.
+    """``solve`` on all rows.
 
     Args:
         features: of any scale; the penalty is on features of unit variance.
@@ -80,27 +150,19 @@ def ridge(
         >>> slopes.round(6).item(), intercepts.round(6).item()
         (3.0, 1.0)
     """
-    centre, spread = features.mean(0), features.std(0)
-    spread = np.where(spread > 1e-12, spread, np.inf)
-    x, middle = (features - centre) / spread, targets.mean(0)
-    gram = x.T @ x / len(x) + strength * np.eye(x.shape[1])
-    known = np.isfinite(spread)
-    slopes = np.zeros((x.shape[1], targets.shape[1]))
-    inner = gram[np.ix_(known, known)]
-    slopes[known] = np.linalg.lstsq(inner, (x.T @ (targets - middle) / len(x))[known])[0]
-    slopes /= spread[:, None]
-    return slopes, middle - centre @ slopes
+    return solve(moments(features, targets, np.ones(len(features), bool)), strength)
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(rows, -(-len(rows) // BLOCK))
 
 
 def _predict(
-    features: np.ndarray,
-    targets: np.ndarray,
-    learned: np.ndarray,
-    asked: np.ndarray,
-    strength: float,
+    features: np.ndarray, fitted: tuple[np.ndarray, np.ndarray], asked: np.ndarray
 ) -> np.ndarray:
-    slopes, intercepts = ridge(features[learned], targets[learned], strength)
-    return features[asked] @ slopes + intercepts
+    slopes, intercepts = fitted
+    parts = _parts(np.flatnonzero(asked))
+    return np.concatenate([features[part] @ slopes + intercepts for part in parts])
 
 
 def _scaled(error: np.ndarray, targets: np.ndarray) -> float:

@@ -624,8 +624,13 @@ export interface components {
        */
       state: "playing" | "done" | "stopped";
       /**
+       * Steps
+       * @description Decisions played so far, of all futures together.
+       */
+      steps: number;
+      /**
        * Total
-       * @description Futures there are; 0 until that is known.
+       * @description Futures there are; 0 until one has ended.
        */
       total: number;
     };

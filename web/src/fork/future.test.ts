@@ -102,9 +102,9 @@ describe("in words", () => {
 
   it("tells where the actions part", () => {
     const parting = (...diverges: (number | null)[]) => partingText({ diverges } as ForkAnswer);
-    expect(parting(null)).toBe("the actions never part");
-    expect(parting(6)).toBe("the actions part at step 6");
-    expect(parting(6, null, 7)).toBe("the actions part at step 6; of the other pairs 1 of 2");
+    expect(parting(null)).toBe("The actions never part");
+    expect(parting(6)).toBe("The actions part at step 6");
+    expect(parting(6, null, 7)).toBe("The actions part at step 6; of the other pairs 1 of 2");
   });
 
   it("knows a fork again however its changes are written", () => {

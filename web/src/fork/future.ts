@@ -116,7 +116,7 @@ export function partingText({ diverges }: ForkAnswer): string {
   const others = diverges.slice(1).filter((at) => at !== null).length;
   const more =
     diverges.length > 1 ? `; of the other pairs ${others} of ${diverges.length - 1}` : "";
-  return (first === null ? "the actions never part" : `the actions part at step ${first}`) + more;
+  return (first === null ? "The actions never part" : `The actions part at step ${first}`) + more;
 }
 
 /** Two forks of a recording that are one and the same. */

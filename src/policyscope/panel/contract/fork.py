@@ -65,5 +65,7 @@ class Fork(Message):
     done: int
     """Futures that have ended."""
     total: int
-    """Futures there are; 0 until that is known."""
+    """Futures there are; 0 until one has ended."""
+    steps: int
+    """Decisions played so far, of all futures together."""
     answer: ForkAnswer | None = None

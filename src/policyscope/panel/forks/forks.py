@@ -160,6 +160,7 @@ class _Played:
         self.files: Mapping[str, EpisodeFile] = {}
         self._shelf, self._recording = shelf, recording
         self._progress = 0, 0  # futures that have ended, futures there are
+        self._steps = 0
         self._rows: dict[str, list[Row]] = {side: [] for side in SIDES}
 
     def start(self, worlds: Worlds, turn: Lock) -> None:
@@ -182,7 +183,7 @@ class _Played:
         state = "stopped" if self.stopped.is_set() else "done" if self.answer else "playing"
         return Fork(
             id=self.number, request=self.wanted, state=state, done=done, total=total,
-            answer=self.answer,
+            steps=self._steps, answer=self.answer,
         )  # fmt: skip
 
     def _run(self, worlds: Worlds, turn: Lock) -> None:
@@ -219,6 +220,7 @@ class _Played:
     def _watch(self, side: str, row: Row) -> None:
         if self.stopped.is_set():
             raise _Stopped
+        self._steps += 1
         if row.episode == 0:
             self._rows[side].append(row)
 
