@@ -6,7 +6,7 @@ import json
 import re
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 import numpy as np
 import pytest
@@ -31,6 +31,7 @@ from policyscope.panel.export import export_page
 from policyscope.panel.serve import served
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
+from policyscope.recordings.replays.fork import ForkConfig, fork
 
 MEMORY = ("impala_gru", {"widths": [4, 4, 4], "embedding": 16, "memory": 24})
 SMALL = ("impala", {"widths": [4, 4, 4], "embedding": 16})
@@ -116,6 +117,31 @@ def rested(page) -> None:
     """Wait until the last live question is answered."""
     expect(page.locator(".live .took")).to_have_text(re.compile("ms"), timeout=15_000)
     expect(page.locator(".live")).to_have_attribute("aria-busy", "false")
+
+
+def test_a_fork_from_a_link_shows_what_both_futures_saw(visitor, games, coinrun):
+    step = 3
+    there = coinrun.entities(K).query("step == @step and kind == 'coin'")
+    scene = quote(json.dumps([["remove", {}, int(there["identity"].iloc[0])]]), safe="")
+    place = f"#/recordings/coinrun/episodes/{K}?step={step}&fork={step},1,{scene}"
+    page = visitor.goto(place)
+    expect(page.locator("[data-difference]")).to_be_visible(timeout=60_000)
+    result = fork(coinrun, K, step, ["remove coin"], ForkConfig(seeds=1))
+    shown = page.locator("[data-return]").evaluate_all("nodes => nodes.map(n => +n.dataset.return)")
+    assert shown == result.data["return"].values[:, 0].tolist()
+    expect(page.locator('[data-check="true"]')).to_be_visible()
+    lane = replayed(coinrun, step)
+    seen = np.asarray(lane.apply(SceneEdit("remove", int(there["identity"].iloc[0]))))
+    changed = page.locator(f'[data-side="changed"] {CANVAS}[data-step="{step}"]')
+    expect(changed).to_have_attribute("width", "64")
+    np.testing.assert_array_equal(pixels(changed), seen)
+    kept = page.locator(f'[data-side="kept"] {CANVAS}[data-step="{step}"]')
+    np.testing.assert_array_equal(pixels(kept), coinrun.episode(K)["obs"].values[step])
+    last = int(result.data["steps"].values[0, 0]) + step - 1
+    page.goto(f"{visitor.address}{place.replace(f'step={step}', f'step={last}', 1)}")
+    kept = page.locator(f'[data-side="kept"] {CANVAS}[data-step="{last}"]')
+    expect(kept).to_be_visible(timeout=30_000)
+    np.testing.assert_array_equal(pixels(kept), coinrun.episode(K)["obs"].values[last])
 
 
 def test_pictures_of_both_sizes_are_right_to_the_pixel(visitor, coinrun):

@@ -130,7 +130,7 @@ def test_the_way_back_and_the_header(visitor, rec):
 def test_an_address_of_nothing_is_told_and_left_again(visitor, place, told):
     visitor.refused = (404, 409)
     page = visitor.page
-    page.goto(visitor.address + place)
+    page.goto(visitor.address + place, wait_until="domcontentloaded")
     failure = page.locator("main [role=alert]").first
     expect(failure).to_contain_text(told)
     assert "Traceback" not in failure.inner_text()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,12 @@ import pytest
 from policyscope.cli.main import main
 from policyscope.core.errors import BadFile
 from policyscope.core.files import digest
+from policyscope.envs.stepper import Space
 from policyscope.recordings.check import check_recording, examine
+from policyscope.recordings.check_shard import check_shard
 from policyscope.recordings.checksums import sealed
+from policyscope.recordings.plan import read_plan
+from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
 from policyscope.recordings.zarr_files import write_group
 
@@ -75,6 +80,55 @@ def test_json_that_still_reads_well_is_held_to_its_seal(copied, name, old, new):
     text = (copied / name).read_text()
     (copied / name).write_text(text.replace(old, new, 1))
     assert places(copied) == [name]
+
+
+def test_each_byte_of_the_sealed_files_counts(plant):
+    """One bit of each, those of the names of the checksums too."""
+    one = {"obs": np.zeros((2, 1), np.int32), "action": np.zeros(2, int), "reward": np.zeros(2)}
+    folder = plant([one], space=Space((1,), "int32", actions=("STAY",))).path
+    assert check_recording(folder) == []
+    plan = read_plan(folder)
+
+    def flipped(name: str) -> Iterator[tuple[bytes, int]]:
+        whole = (folder / name).read_bytes()
+        for at, byte in enumerate(whole):
+            (folder / name).write_bytes(whole[:at] + bytes([byte ^ 1]) + whole[at + 1 :])
+            yield whole, at
+
+    for whole, at in flipped("shards/00000/shard.json"):
+        faults, _ = check_shard(folder, 0, plan)
+        assert [f.place for f in faults] == ["shards/00000/shard.json"], whole[at - 20 : at + 9]
+    shutil.rmtree(folder / "shards")
+    for whole, at in flipped("recording.json"):
+        assert places(folder)[:1] == ["recording.json"], whole[at - 20 : at + 9]
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"), [("recording.json", "agent_files"), (f"{SHARD}/shard.json", "files")]
+)
+def test_a_seal_that_was_lost_or_seals_no_checksums_is_one_fault(copied, name, entry):
+    path = copied / name
+    values = json.loads(path.read_text())
+    unsealed = {key: value for key, value in values.items() if key != "sha256"}
+    listed = sealed({**values, entry: list(values[entry])})
+    renamed = {**unsealed, "filed": unsealed[entry]}
+    del renamed[entry]
+    for harmed, cause in (
+        (unsealed, "lacks its own checksum (sha256)"),
+        (listed, f"its {entry} are no table of checksums"),
+        (renamed, "has unknown entries: filed"),
+    ):
+        path.write_text(json.dumps(harmed, indent=2) + "\n")
+        assert [(f.place, f.cause) for f in check_recording(copied)] == [(name, cause)]
+
+
+@pytest.mark.parametrize("stray", ["00000-old", "7", "000001"])
+def test_a_folder_of_another_name_is_no_shard(copied, stray):
+    shutil.copytree(copied / SHARD, copied / "shards" / stray)
+    assert len(open_recording(copied)) == 10
+    assert [(f.place, f.cause) for f in check_recording(copied)] == [
+        (f"shards/{stray}", "is not a part of the recording")
+    ]
 
 
 def test_a_file_that_is_cut_lost_or_too_many_is_named(copied):

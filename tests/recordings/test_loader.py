@@ -1,5 +1,6 @@
 """Batches of windows: each once, shuffled, the same for any number of workers."""
 
+import math
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.stepper import Space
 from policyscope.recordings import decoding, loader
+from policyscope.recordings.selection import held_out
 
 SPACE = Space((3, 2), "int32", actions=("STAY", "GO"))
 LENGTHS = [5 + 7 * k % 23 for k in range(60)]
@@ -138,9 +140,24 @@ def test_what_is_wrong_is_told_before_anything_starts(numbered):
 def test_a_torn_shard_is_named(numbered, workers):
     chunk = numbered.path / "shards/00004/arrays.zarr/obs/c.0.0.0"
     chunk.write_bytes(chunk.read_bytes()[:-9])
-    with pytest.raises(PolicyscopeError, match="00004: torn shard: .*damaged") as caught:
+    with pytest.raises(BadFile, match="00004: torn shard: .*damaged") as caught:
         list(numbered.batches(6, 16, workers=workers))
-    assert workers or isinstance(caught.value, BadFile)
+    assert str(caught.value).count("00004: ") == 1
+
+
+def test_the_first_steps_alone_are_given_too(numbered):
+    got = list(numbered.batches(6, 16, names=["episode", "step"], workers=0, episodes=5))
+    assert got[0].keys() == {"episode", "step"}
+    assert sorted(starts(got)) == [(k, t) for k, n in enumerate(LENGTHS) for t in range(n - 5)]
+
+
+@pytest.mark.parametrize("share", [0.7, 0.3, 0.9, 0.35, 1 / 3])
+def test_each_run_of_episodes_has_one_that_is_held_out(share):
+    """Every 10 numbers hold the share of them, where it is a tenth; no run is without."""
+    held = held_out(np.arange(2000), share, 3)
+    assert abs(held.sum() - 2000 * share) <= 1
+    longest = int(np.diff(np.flatnonzero(held)).max())
+    assert longest <= 2 * math.ceil(1 / share)
 
 
 def workers_of(process: int) -> list[int]:

@@ -1,5 +1,8 @@
 """Recordings at URLs, and on a dask cluster: the same bytes, and nothing unfinished is taken."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import fsspec
 import pytest
 
@@ -101,6 +104,51 @@ def test_processes_write_to_a_url_without_a_lock(recorded, agent, tmp_path):
     assert digest(tmp_path / "there" / "shards") == digest(recorded / "shards")
     assert finished_shards(tmp_path / "there") == [0, 1, 2]
     assert open_recording(tmp_path / "there").episodes.equals(open_recording(recorded).episodes)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(agent, memory, tmp_path, monkeypatch):
+    record(agent, out=memory, **SAME)
+    files = fsspec.filesystem("memory")
+    right = type(files).find
+
+    def find(self, path, *rest, **more):
+        found = right(self, path, *rest, **more)
+        return [*found, f"{path}/../../../../out.txt"] if path.endswith("/agent") else found
+
+    monkeypatch.setattr(type(files), "find", find)
+    with pytest.raises(BadFile, match="a name in it leads elsewhere"):
+        Place(memory).fetch("agent", tmp_path / "copy" / "agent")
+    assert list((tmp_path / "copy").iterdir()) == []
+    assert not list(tmp_path.parent.glob("out.txt"))
+
+
+def test_an_interrupted_fetch_leaves_nothing_that_looks_whole(agent, memory, monkeypatch, cache):
+    record(agent, out=memory, **SAME)
+    shutil.rmtree(cache)
+    files, seen = fsspec.filesystem("memory"), []
+    right = type(files).get_file
+
+    def get(self, there, *rest, **more):
+        if "/agent/" in there and len(seen) == 1:
+            raise KeyboardInterrupt
+        seen.extend([there] if "/agent/" in there else [])
+        return right(self, there, *rest, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(files), "get_file", get)
+        with pytest.raises(KeyboardInterrupt):
+            open_recording(memory)
+    assert not list(cache.rglob("*.part"))
+    assert open_recording(memory).agent.head == agent.head
+
+
+def test_readers_at_the_same_time_get_one_copy(agent, memory, cache, recorded):
+    record(agent, out=memory, **SAME)
+    shutil.rmtree(cache)
+    with ThreadPoolExecutor(3) as readers:
+        copies = list(readers.map(lambda _: open_recording(memory).path, range(3)))
+    assert len(set(copies)) == 1
+    assert digest(copies[0] / "shards") == digest(recorded / "shards")
 
 
 @pytest.mark.parametrize(

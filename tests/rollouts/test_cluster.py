@@ -176,6 +176,36 @@ def test_what_fails_is_told_in_one_line(cluster, functions, tmp_path):
         map_shards(shard_functions.Dies(tmp_path, True), [2], cluster=cluster)
 
 
+def test_nobody_is_waited_for_for_ever(functions, tmp_path, monkeypatch):
+    """One worker without a nurse: killed, it leaves nobody."""
+    import shard_functions
+
+    monkeypatch.setattr("policyscope.rollouts.cluster.ALONE_SECONDS", 1.0)
+    file = tmp_path / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
+             "env": {**os.environ, "PYTHONPATH": str(functions)}}  # fmt: skip
+    where = ["--scheduler-file", str(file)]
+    processes = [
+        subprocess.Popen([sys.executable, "-m", f"distributed.cli.{what}", *where, *more], **quiet)
+        for what, more in (
+            ("dask_scheduler", ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0"]),
+            ("dask_worker", ["--nthreads", "1", "--no-nanny", "--no-dashboard"]),
+        )
+    ]
+    try:
+        while not file.exists():
+            time.sleep(0.1)
+        with distributed.Client(scheduler_file=str(file), set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=40)
+            address = client.scheduler.address
+        with pytest.raises(PolicyscopeError, match="has no workers left; start some"):
+            map_shards(shard_functions.Dies(tmp_path, True), [2], cluster=address)
+    finally:
+        for process in reversed(processes):
+            process.kill()
+            process.wait()
+
+
 def test_no_scheduler_is_told():
     with pytest.raises(PolicyscopeError, match="no dask scheduler answers at tcp://127.0.0.1:1"):
         map_shards(abs, [1], cluster="tcp://127.0.0.1:1")

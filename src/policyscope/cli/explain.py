@@ -62,6 +62,8 @@ def main(argv: Sequence[str]) -> int:
         told = f"method '{args.method}' has no command line; call it from Python"
         raise PolicyscopeError(f"{told}, or take {' or '.join(sorted(_METHODS))}")
     _check_flags(args)
+    if args.out is None and "://" in args.recording:
+        raise PolicyscopeError("a recording at a URL needs --out FOLDER for what is found")
     out = args.out or Path(args.recording) / "explain" / args.method
     if out.exists() and not (out / "result.json").is_file():
         raise BadFile(out, "exists and is no result", "choose another --out")

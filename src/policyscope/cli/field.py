@@ -32,7 +32,7 @@ class Args:
     around: float | None = None
     """Only cells so many tiles from the recorded place; default: all that a frame shows."""
     out: Path | None = None
-    """Folder of the result and its page; default: fields/EPISODE-STEP in the recording."""
+    """Folder of the result and its page; default: in fields/ of the recording."""
     json: str | None = None
     """Write JSON to this file, or '-' to put it out instead of the text."""
     theme: Literal["light", "dark"] = "light"
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Args, argv, "field", EXAMPLES)
     path, episode, step = parse_moment(args.moment)
     check_json(args.json)
-    out = out_folder(args.out, path, "fields", f"{episode}-{step}")
+    out = out_folder(args.out, path, "fields", (episode, step, *args.edit, args.around))
     from policyscope.figures.field import draw
     from policyscope.figures.step_page import write_step_page
     from policyscope.recordings.read import open_recording

@@ -55,7 +55,7 @@ class Args:
     fps: float | None = None
     """Steps shown per second; default: 15 for images, else 2."""
     out: Path | None = None
-    """Folder of the result and its page; default: forks/EPISODE-STEP in the recording."""
+    """Folder of the result and its page; default: in forks/ of the recording."""
     json: str | None = None
     """Write JSON to this file, or '-' to put it out instead of the text."""
     theme: Literal["light", "dark"] = "light"
@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Args, argv, "fork", EXAMPLES)
     path, episode, step = parse_moment(args.moment)
     _check_flags(args)
-    out = out_folder(args.out, path, "forks", f"{episode}-{step}")
+    out = out_folder(args.out, path, "forks", (episode, step, *args.edit, args.during))
     from policyscope.recordings.read import open_recording
     from policyscope.recordings.replays.fork import ForkConfig, fork
 
@@ -92,8 +92,10 @@ def _check_flags(args: Args) -> None:
         raise PolicyscopeError(f"--clip takes the number of a pair or none, got '{args.clip}'")
     if args.clip != "none" and 0 < args.seeds <= int(args.clip):
         raise PolicyscopeError(f"--clip {args.clip}: there are pairs 0..{args.seeds - 1}")
-    if not 32 <= args.size <= 2048 or (args.fps is not None and args.fps <= 0):
-        raise PolicyscopeError("--fps must be positive and --size between 32 and 2048")
+    if not 32 <= args.size <= 2048 or (args.fps is not None and not 0 < args.fps <= 240):
+        raise PolicyscopeError(
+            "--fps must lie above 0 and be at most 240, --size between 32 and 2048"
+        )
 
 
 def _bar() -> Any:

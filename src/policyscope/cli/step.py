@@ -2,32 +2,40 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from policyscope.core.errors import BadFile
+from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import write_text
 
 if TYPE_CHECKING:
     from policyscope.core.result import Result
 
 
-def out_folder(given: Path | None, recording: Path, verb: str, name: str) -> Path:
-    """Folder of a result; default lies in the recording.
+def out_folder(given: Path | None, recording: str, verb: str, question: Sequence[object]) -> Path:
+    """Folder of a result; default lies in the recording, one for each question.
 
     Args:
         given: what ``--out`` says.
-        recording: folder of the recording.
+        recording: folder of the recording, or its URL.
         verb: what was asked.
-        name: of the question.
+        question: what tells this question from others: episode and step, then the rest.
 
     Raises:
         BadFile: it holds something else.
+        PolicyscopeError: a recording at a URL without ``--out``.
     """
-    out = given or recording / verb / name
-    if out.exists() and not (out / "result.json").is_file():
-        raise BadFile(out, "exists and is no result", "choose another --out")
-    return out
+    if given is None:
+        if "://" in recording:
+            raise PolicyscopeError("a recording at a URL needs --out FOLDER for what is found")
+        episode, step, *rest = question
+        mark = f"-{sha256(repr(rest).encode()).hexdigest()[:6]}" if any(rest) else ""
+        given = Path(recording) / verb / f"{episode}-{step}{mark}"
+    if given.exists() and not (given / "result.json").is_file():
+        raise BadFile(given, "exists and is no result", "choose another --out")
+    return given
 
 
 def check_json(path: str | None) -> None:

@@ -35,7 +35,7 @@ class Args:
     limit: int = 10
     """Lines of the table; --json has all."""
     out: Path | None = None
-    """Folder of the result and its page; default: why-not/EPISODE-STEP-ACTION in the recording."""
+    """Folder of the result and its page; default: in why-not/ of the recording."""
     json: str | None = None
     """Write JSON to this file, or '-' to put it out instead of the table."""
     theme: Literal["light", "dark"] = "light"
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     command = f"policyscope why-not {shlex.join(argv)}"
     result = why_not(open_recording(path), episode, step, args.action, command=command)
     action = result.parameters["action"]
-    out = out_folder(args.out, path, "why-not", f"{episode}-{step}-{action}")
+    out = out_folder(args.out, path, "why-not", (episode, step, action))
     result.save(out, overwrite=True)
     words = _words(result)
     write_step_page(result, out / "figure.html", words, [draw(result, args.theme)], args.theme)

@@ -23,9 +23,9 @@ def null(
 ) -> list[Edit]:
     """Draw edits from the null of an edit.
 
-    add: directions of equal norm, uniform on the sphere. zero, mean, clamp: for each edited unit
-    one of the ``POOL`` other units of nearest mean absolute activation; mean takes their own means.
-    patch: the values of random other steps.
+    add: directions of equal norm, uniform on the sphere of the whole site. zero, mean, clamp: for
+    each edited unit one of the ``POOL`` other units of nearest mean absolute activation; mean takes
+    their own means. patch: the values of random other steps.
 
     Args:
         edit: the edit.
@@ -48,14 +48,14 @@ def null(
     return NULLS[edit.kind](edit, n, rng, activations[edit.site].detach())
 
 
-def _directions(edit: Edit, n: int, rng: np.random.Generator, _activation: Tensor) -> list[Edit]:
-    size = edit.tensor.norm().item()
+def _directions(edit: Edit, n: int, rng: np.random.Generator, activation: Tensor) -> list[Edit]:
+    """Directions of the whole site: of one unit there are but two, both the edit's own."""
+    size, shape = edit.tensor.norm().item(), tuple(activation.shape[1:])
     draws = []
     for _ in range(n):
-        direction = rng.standard_normal(tuple(edit.tensor.shape))
-        draws.append(
-            with_fields(edit, values=direction * (size / np.linalg.norm(direction.ravel())))
-        )
+        direction = rng.standard_normal(shape)
+        values = direction * (size / np.linalg.norm(direction.ravel()))
+        draws.append(with_fields(edit, index=None, values=values))
     return draws
 
 

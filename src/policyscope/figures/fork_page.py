@@ -51,6 +51,8 @@ def words(result: Result) -> str:
     )
     between = f" [{low:.2f}, {high:.2f}]" if n > 1 else ""
     pairs = f"{n} pairs" if n > 1 else f"One pair, as {data.attrs['chance'] or 'was asked'}"
+    if n > 1 and data.attrs["held"]:
+        pairs += f" ({data.attrs['held']})"
     return _WORDS.format(
         episode=told["episode"],
         step=told["step"],

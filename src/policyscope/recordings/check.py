@@ -1,7 +1,7 @@
 """Check a recording: every byte against its checksum, and what the parts say against each other."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from policyscope.core.errors import BadFile, PolicyscopeError, system_cause
 from policyscope.recordings.check_shard import Fault, check_shard
 from policyscope.recordings.checksums import file_names, file_sum, require_seal
 from policyscope.recordings.plan import OPTIONAL, UNKNOWN, Plan, read_header
-from policyscope.recordings.store import finished_shards, same_table
+from policyscope.recordings.store import finished_shards, same_table, shard_folder
 
 Progress = Callable[[int, int], None]
+#: Entries of a recording.json without checksums.
+_ENTRIES = ("schema", "provenance", *(f.name for f in fields(Plan)))
 AGAIN = "run the same record command again"
 ANEW = "delete it and run the same record command into the folder again; finished shards are kept"
 
@@ -74,7 +76,7 @@ def examine(path: str | Path, progress: Progress | None = None) -> Checked:
         faults += found
         torn, unsealed = torn + bool(found), unsealed + (not sums)
         tell(done + 1, len(numbers))
-    faults += _strays(folder / "shards")
+    faults += _strays(folder / "shards", numbers)
     if unsealed - torn > 0:
         notes.append(
             f"{unsealed} shards hold no checksums (written by an older version): their chunks were "
@@ -95,7 +97,7 @@ def _foreign(folder: Path) -> Iterator[str]:
 def _header(folder: Path, faults: list[Fault]) -> tuple[Plan | None, dict[str, str] | None]:
     """Plan of the recording, and the checksums of its agent's files, as far as they can be read."""
     try:
-        values = require_seal(folder / "recording.json")
+        values = require_seal(folder / "recording.json", "agent_files", _ENTRIES)
         return Plan.from_json(read_header(folder)), values.get("agent_files")
     except (PolicyscopeError, KeyError, TypeError, ValueError, AttributeError) as error:
         told = str(error).removeprefix(f"{folder / 'recording.json'}: ")
@@ -149,16 +151,15 @@ def _missing(plan: Plan | None, numbers: list[int]) -> Iterator[Fault]:
         last = number
 
 
-def _strays(shards: Path) -> Iterator[Fault]:
+def _strays(shards: Path, numbers: list[int]) -> Iterator[Fault]:
     """What is no shard."""
+    known = {shard_folder(shards.parent, number) for number in numbers}
     for entry in sorted(shards.iterdir()) if shards.is_dir() else ():
         place = f"shards/{entry.name}"
         if entry.name.startswith(".") and entry.name.endswith(".part"):
             cause = "an open shard: a recorder was stopped, or is at work"
             yield Fault(place, cause, f"{AGAIN}, which removes it")
-        elif not (
-            entry.is_dir() and entry.name.isdigit() and f"{int(entry.name):05d}" == entry.name
-        ):
+        elif entry not in known:
             yield Fault(place, "is not a part of the recording", "move it elsewhere")
 
 

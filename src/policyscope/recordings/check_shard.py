@@ -19,6 +19,8 @@ _SCALARS = {
     "episode": "int32", "step": "int32", "logp": "float32", "reward": "float64",
     "terminated": "bool", "truncated": "bool",
 }  # fmt: skip
+#: Entries of a shard.json without checksums.
+_ENTRIES = ("schema", "episodes", "rows", "thinned")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def check_shard(recording: Path, number: int, plan: Plan | None) -> tuple[list[F
     """
     folder = shard_folder(recording, number)
     try:
-        values = require_seal(folder / "shard.json")
+        values = require_seal(folder / "shard.json", "files", _ENTRIES)
         shard = ShardReader(folder)
     except BadFile as error:
         return [_fault(number, "shard.json", error, folder)], True

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,13 @@ def sealed(values: dict[str, Any]) -> dict[str, Any]:
     return {**rest, SEAL: hashlib.sha256(text.encode()).hexdigest()}
 
 
-def require_seal(path: Path) -> dict[str, Any]:
-    """Values of a JSON file that was written with its own checksum, or without one.
+def require_seal(path: Path, sums: str, known: Collection[str]) -> dict[str, Any]:
+    """Values of a JSON file that was written with its own checksum, or by a version without one.
 
     Args:
         path: of a file that ``write_json`` wrote.
+        sums: entry with the checksums of other files; where it stands, its own must stand too.
+        known: all entries that versions without checksums wrote.
 
     Raises:
         BadFile: it is not JSON, or no longer what was written.
@@ -64,7 +66,13 @@ def require_seal(path: Path) -> dict[str, Any]:
     values = read_json(path)
     if not isinstance(values, dict):
         raise BadFile(path, "holds no JSON object")
+    if not isinstance(values.get(sums, {}), dict):
+        raise BadFile(path, f"its {sums} are no table of checksums")
     if SEAL not in values:
+        if sums in values:
+            raise BadFile(path, f"lacks its own checksum ({SEAL})")
+        if unknown := sorted(set(values) - {*known}):
+            raise BadFile(path, f"has unknown entries: {', '.join(unknown)}")
         return values
     whole = sealed(values) == values
     if not whole or path.read_text(encoding="utf-8") != json.dumps(values, indent=2) + "\n":

@@ -58,13 +58,15 @@ class Decoders:
             return _decode(arrays, names, rows)
         process, pipe = self._team[self._taken % len(self._team)]
         try:
-            failure, kinds = pipe.recv()
+            torn, failure, kinds = pipe.recv()
             found = [_receive(pipe.fileno(), np.dtype(kind), shape) for kind, shape in kinds]
         except (EOFError, OSError):
             told = f"the worker that reads {arrays.parent} {cause_of_death(process)}"
             raise PolicyscopeError(f"{told}; out of memory? use fewer workers") from None
         self._taken += 1
         self._send()
+        if torn:
+            raise BadFile(arrays.parent, failure)
         if failure:
             raise PolicyscopeError(failure)
         return found
@@ -98,10 +100,13 @@ def serve(descriptor: int) -> None:
             arrays, names, rows = pipe.recv()
             try:
                 found = _decode(arrays, names, rows)
-            except PolicyscopeError as error:
-                pipe.send((str(error), []))
+            except BadFile as error:
+                pipe.send((True, str(error).removeprefix(f"{arrays.parent}: "), []))
                 continue
-            pipe.send(("", [(array.dtype.str, array.shape) for array in found]))
+            except PolicyscopeError as error:
+                pipe.send((False, str(error), []))
+                continue
+            pipe.send((False, "", [(array.dtype.str, array.shape) for array in found]))
             for array in found:
                 view = _bytes(array)
                 while view:

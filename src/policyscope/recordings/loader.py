@@ -190,8 +190,12 @@ def _batches(
         held: dict[int, dict[str, np.ndarray]] = {}
         filling = _Filling(batch, plan.length)
         for now in range(turn, plan.turns):
-            held = {place: held.get(place) or dict(zip(stored, decoders.take(), strict=True))
-                    for place in plan.present(now)}  # fmt: skip
+            held = {
+                place: held[place]
+                if place in held
+                else dict(zip(stored, decoders.take(), strict=True))
+                for place in plan.present(now)
+            }
             for place, row, episode, step in plan.windows(now)[skip:].tolist():
                 if filling.add(held[place], row, episode, step):
                     yield filling.take()

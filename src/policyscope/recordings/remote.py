@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import fsspec
 
@@ -56,19 +57,38 @@ class Place:
             return bool(self._files.exists(f"{self._root}/{name}"))
 
     def fetch(self, name: str, target: Path) -> None:
-        """Copy a file or folder here."""
+        """Copy a file or folder here; it appears whole or not at all.
+
+        Raises:
+            BadFile: it cannot be reached, or a name in it leads out of its folder.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self._told():
-            if self._files.isdir(f"{self._root}/{name}"):
-                for path in self._files.find(f"{self._root}/{name}"):
-                    inside = path[
-                        path.index(f"{self._root}/{name}") + len(f"{self._root}/{name}/") :
-                    ]
-                    self.fetch(f"{name}/{inside}", target / inside)
-            else:
-                beside = target.with_name(f".{target.name}.part")
-                self._files.get_file(f"{self._root}/{name}", str(beside))
+        beside = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
+        try:
+            with self._told():
+                self._copy(f"{self._root}/{name}", beside)
+            try:
                 beside.replace(target)
+            except OSError:  # another reader was sooner, with the same bytes
+                if not target.exists():
+                    raise
+        finally:
+            if beside.is_dir():
+                shutil.rmtree(beside)
+            else:
+                beside.unlink(missing_ok=True)
+
+    def _copy(self, there: str, beside: Path) -> None:
+        if not self._files.isdir(there):
+            self._files.get_file(there, str(beside))
+            return
+        for path in self._files.find(there):
+            inside = PurePosixPath(path[path.index(there) + len(there) :].lstrip("/"))
+            if not inside.parts or inside.is_absolute() or ".." in inside.parts:
+                raise BadFile(self.url, f"a name in it leads elsewhere: {path}")
+            place = beside / inside
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._files.get_file(path, str(place))
 
     def put(self, folder: Path, name: str = "", last: str = "") -> None:
         """Copy a folder's files there.
@@ -109,6 +129,8 @@ class Place:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except BadFile:
+            raise
         except Exception as error:  # each file system has errors of its own
             cause = " ".join(str(error).split()) or type(error).__name__
             raise BadFile(self.url, f"cannot be reached: {cause}") from None
@@ -218,10 +240,7 @@ def mirrored(url: str) -> Path:
     for number in place.shards():
         target = shard_folder(local, number)
         if not (target / SEAL).is_file():
-            beside = target.with_name(f".{target.name}.part")
-            shutil.rmtree(beside, ignore_errors=True)
-            place.fetch(_shard(number), beside)
-            beside.rename(target)
+            place.fetch(_shard(number), target)
     if place.has(TABLE):
         place.fetch(TABLE, local / TABLE)
     return local

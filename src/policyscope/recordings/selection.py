@@ -1,7 +1,9 @@
 """Some whole episodes of a recording, to be read, cut into windows and drawn from."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -153,9 +155,10 @@ def held_out(episodes: np.ndarray, share: float, seed: int) -> np.ndarray:
         >>> int(held_out(np.arange(100), 0.1, 0).sum())
         10
     """
-    runs = np.floor(episodes * share).astype(np.int64)
+    exact = Fraction(str(share))  # the share as it is written; floats would cut runs wrongly
+    runs = [k * exact.numerator // exact.denominator for k in episodes.tolist()]
     drawn = {}
-    for run in np.unique(runs).tolist():
-        first, beyond = int(np.ceil(run / share)), int(np.ceil((run + 1) / share))
+    for run in sorted(set(runs)):
+        first, beyond = (ceil(Fraction(r) / exact) for r in (run, run + 1))
         drawn[run] = int(np.random.default_rng([seed, run]).integers(first, beyond))
-    return np.array([drawn[run] == k for run, k in zip(runs.tolist(), episodes, strict=True)], bool)
+    return np.array([drawn[run] == k for run, k in zip(runs, episodes, strict=True)], bool)

@@ -29,6 +29,8 @@ SCHEMA = 1
 MEND = "delete this shard's folder and record into the recording again"
 #: Arrays with other rows than the shard's.
 _OTHER_ROWS = ("final_obs", "has_final_obs", KEPT_ROWS)
+#: Names as ``shard_folder`` writes them; others, such as a copy put aside, are no shards.
+_SHARD = re.compile(r"[0-9]{5}|[1-9][0-9]{5,}")
 _WRITER = re.compile(r"parquet-cpp-arrow version \d+\.\d+\.\d+\S*")
 
 
@@ -39,7 +41,8 @@ def shard_folder(recording: Path, number: int) -> Path:
 
 def finished_shards(recording: Path) -> list[int]:
     """Numbers of the shards that were written to their end, in order."""
-    return sorted(int(p.name) for p in (recording / "shards").glob("[0-9]*") if p.is_dir())
+    found = (p for p in (recording / "shards").glob("[0-9]*") if _SHARD.fullmatch(p.name))
+    return sorted(int(p.name) for p in found if p.is_dir())
 
 
 def remove_parts(recording: Path) -> None:

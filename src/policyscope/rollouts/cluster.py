@@ -5,8 +5,10 @@ is the same. A worker that dies costs its shard only: the scheduler gives it to 
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +16,8 @@ from policyscope.core.errors import MissingPart, PolicyscopeError
 from policyscope.rollouts.shards import Progress, failure, one_thread
 
 WAIT_SECONDS = 10
+#: Without any worker for so long, and nothing done, nobody is waited for any more.
+ALONE_SECONDS = 20.0
 #: The function that this worker was last given, so that what it made is made once.
 _kept: tuple[str, Callable[[int], Any]] | None = None
 _alone = threading.Lock()
@@ -44,17 +48,36 @@ def map_on_cluster(
     report = progress or (lambda _: None)
     token = uuid.uuid4().hex
     with _client(address) as (client, distributed):
-        tasks = [client.submit(_compute, token, function, n, pure=False) for n in shards]
-        numbers = {task.key: n for task, n in zip(tasks, shards, strict=True)}
+        tasks = {n: client.submit(_compute, token, function, n, pure=False) for n in shards}
         results: dict[int, Any] = {}
         try:
-            for task in distributed.as_completed(tasks, loop=client.loop):
-                number = numbers[task.key]
-                results[number] = _result(task, number, distributed)
+            for number in _finished(client, tasks, address):
+                results[number] = _result(tasks[number], number, address, distributed)
                 report(number)
         finally:
-            client.cancel(tasks)
+            client.cancel(list(tasks.values()))
     return [results[n] for n in shards]
+
+
+def _finished(client: Any, tasks: dict[int, Any], address: str) -> Iterator[int]:
+    """Numbers of shards as they are done; ends where nobody is left to do them."""
+    waiting, seen = dict(tasks), time.monotonic()
+    while waiting:
+        done = [number for number, task in waiting.items() if task.done()]
+        for number in done:
+            del waiting[number]
+            yield number
+        if done:
+            seen = time.monotonic()
+            continue
+        time.sleep(0.02)
+        if time.monotonic() - seen > ALONE_SECONDS:
+            if not client.scheduler_info(n_workers=-1).get("workers"):
+                raise PolicyscopeError(
+                    f"the dask scheduler at {address} has no workers left; start some and run the "
+                    "same command again"
+                )
+            seen = time.monotonic()
 
 
 @contextmanager
@@ -81,11 +104,15 @@ def _client(address: str) -> Iterator[tuple[Any, Any]]:
         client.close()
 
 
-def _result(task: Any, number: int, distributed: Any) -> Any:
+def _result(task: Any, number: int, address: str, distributed: Any) -> Any:
     try:
         return task.result()
     except PolicyscopeError:
         raise
+    except (CancelledError, distributed.CancelledError):
+        raise PolicyscopeError(
+            f"the dask scheduler at {address} went away; start it and run the same command again"
+        ) from None
     except distributed.KilledWorker as error:
         raise PolicyscopeError(
             f"the workers of shard {number} died {error.allowed_failures + 1} times; out of memory?"

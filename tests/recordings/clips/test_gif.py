@@ -50,6 +50,14 @@ def test_more_frames_than_the_palette_is_made_of():
     assert np.abs(pictures[69] - scene(69 % 20)).mean() < 4
 
 
+def test_a_colour_of_one_late_frame_has_its_place_in_the_palette():
+    made = [np.full((64, 64, 3), i % 50 * 5, np.uint8) for i in range(100)]
+    made[77][20:24, 20:24] = (255, 0, 0)
+    pictures, _, _ = read(encode_gif(iter(made), 10))
+    assert len(pictures) == 100
+    assert np.abs(pictures[77][21, 21] - (255, 0, 0)).max() < 10
+
+
 def test_equal_frames_are_shown_longer():
     _, times, _ = read(encode_gif([scene(0), scene(0), scene(0), scene(1)], 10))
     assert sum(times) == 400

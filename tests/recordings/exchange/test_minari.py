@@ -1,6 +1,9 @@
 """Minari out and in: what comes back is what went out, and minari itself reads it."""
 
 import json
+import os
+import subprocess
+import sys
 import shutil
 from pathlib import Path
 
@@ -315,3 +318,12 @@ def test_names_and_places_that_are_refused(recording, tmp_path):
         write_dataset(recording, tmp_path / "cars-v0")
     shutil.rmtree(tmp_path / "cars-v0")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "rec"], "nothing half written"
+
+
+def test_the_printed_line_loads_from_any_folder(recording, tmp_path):
+    out = tmp_path / "it's $my data" / "cars-v3"
+    line = write_dataset(recording, out, episodes=[0]).load
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False,
+                          env={**os.environ, "PATH": path})  # fmt: skip
+    assert done.returncode == 0, done.stderr

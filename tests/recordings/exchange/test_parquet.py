@@ -143,3 +143,11 @@ def test_maps_that_are_kept_at_some_steps_are_null_at_the_others(tmp_path):
     np.testing.assert_array_equal(kept, rec.rows([f"sites/{site}"])[f"sites/{site}"])
     assert kept.dtype == np.float32
     assert kept.std() > 0
+
+
+def test_a_column_asked_for_twice_is_written_once(recording, tmp_path):
+    out = tmp_path / "steps.parquet"
+    write_steps(recording, out, ["obs", "value@t+2", "obs", "value@t+2"], ["att*", "att*"])
+    names = pq.read_schema(out).names
+    assert len(names) == len(set(names))
+    assert {"obs", "value@t+2"} <= set(names)

@@ -292,3 +292,22 @@ def test_other_folders_are_one_clear_line(tmp_path, capsys):
     assert main(["import", str(tmp_path / "empty"), "--lineage", "imitation", *out]) == 2
     assert "is a folder, not a file" in capsys.readouterr().err
     assert not (tmp_path / "rec").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "told"),
+    [
+        ("hx", (10, 5), "sites/memory.state of episode 1 is of shape (5,) a step"),
+        ("lp", (9, 16), "outputs/logits of episode 1 is of shape (16,) a step"),
+        ("ob", (9, 3, SIDE, SIDE + 1), "obs of episode 1 is of shape (8, 9, 3) a step"),
+    ],
+)
+@pytest.mark.parametrize("shard", [1024, 1])
+def test_episodes_of_other_widths_are_refused(tmp_path, monkeypatch, name, shape, told, shard):
+    monkeypatch.setattr("policyscope.recordings.importers.trajectory.SHARD_EPISODES", shard)
+    recorded(tmp_path / "logdir")
+    part = tmp_path / "logdir/episode_00001"
+    np.save(part / f"{name}.npy", np.ones(shape, np.uint8 if name == "ob" else np.float32))
+    with pytest.raises(BadFile, match=re.escape(f"{part}: {told}, of the first episode of shape")):
+        imported(tmp_path / "logdir", tmp_path / "rec")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["logdir"]

@@ -20,6 +20,7 @@ from policyscope.envs.stepper import Start
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
 from policyscope.recordings.replays import futures
+from policyscope.recordings.replays.chance import draws
 from policyscope.recordings.replays.fork import ForkConfig, fork, unwritten
 from policyscope.recordings.replays.fork_clip import fork_frames
 
@@ -132,6 +133,21 @@ def test_the_null_of_an_edit_is_played_too(coinrun):
     assert "null" not in fork(coinrun, 0, step, ["remove crate"], FEW).data
 
 
+def test_the_null_holds_nothing_of_the_edits_themselves(coinrun):
+    site = "gru.gru.memory"
+    pair = [Edit("zero", site, (5,)), Edit("zero", site, (6,))]
+    for one, two in draws(coinrun, coinrun.agent, pair, 60, 0):
+        assert not {one.index[0], two.index[0]} & {(5,), (6,)}
+        assert one.index != two.index
+    added = [
+        draw for (draw,) in draws(coinrun, coinrun.agent, [Edit("add", site, (5,), 3.0)], 8, 0)
+    ]
+    directions = np.array([draw.values for draw in added])
+    assert directions.shape == (8, 64)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 3)
+    assert (np.abs(directions[:, 5]) < 2.5).all()
+
+
 def test_new_chances_change_what_follows_and_nothing_of_now(recording):
     """The intersection goes on drawing: the order of rows, who comes, who drives how."""
     lane = make_lane(recording.env)
@@ -186,7 +202,7 @@ def test_where_nothing_is_random_there_is_one_pair(tmp_path):
     result = fork(recording, 1, 4, (), ForkConfig(seeds=20))
     assert result.passed
     assert result.data.sizes["pair"] == 1
-    assert result.data.attrs["chance"].startswith("nothing random")
+    assert result.data.attrs["chance"].startswith("the agent draws nothing and the world draws")
     with pytest.raises(PolicyscopeError, match="takes no scene edits"):
         fork(recording, 1, 4, ["remove 1"])
 
@@ -202,6 +218,8 @@ def test_what_cannot_be_forked(coinrun):
         ForkConfig(seeds=0)
     with pytest.raises(PolicyscopeError, match="during must be at least 1"):
         ForkConfig(during=0)
+    with pytest.raises(PolicyscopeError, match="seed must be at least 0"):
+        ForkConfig(seed=-1)
 
 
 def test_a_fork_is_saved_and_shown(coinrun, tmp_path):

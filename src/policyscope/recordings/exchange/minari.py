@@ -1,6 +1,7 @@
 """A recording as a dataset of the library Minari, one episode in memory at a time."""
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Written:
     @property
     def load(self) -> str:
         """How Python loads it."""
-        around = self.path.resolve().parent
+        around = shlex.quote(str(self.path.resolve().parent))
         return f"MINARI_DATASETS_PATH={around} python -c \"import minari; "\
             f"minari.load_dataset('{self.path.name}')\""  # fmt: skip
 

@@ -110,7 +110,7 @@ def _columns(recording: Recording, asked: Sequence[str], sites: Sequence[str]) -
         raise PolicyscopeError("the recording holds no finished episode")
     steps = next(blocks(recording, 1))
     parts = [*_always(recording, steps), *_outputs(recording)]
-    for text in asked:
+    for text in dict.fromkeys(asked):
         if text in LISTS:
             if text not in steps.names:
                 raise PolicyscopeError(f"the recording holds no {text}")

@@ -8,6 +8,7 @@ the action of the row before.
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,8 @@ def _episodes(folder: Path, tables: dict[str, Path], env: EnvSpec | None) -> Kep
     def read(place: int) -> Trajectory:
         number = kept[place]
         rows = _rows(tables[number])
-        return _trajectory(rows, *_arrays(folder, number, len(rows)))
+        source = folder / f"episode_{number}"
+        return replace(_trajectory(rows, *_arrays(folder, number, len(rows))), source=source)
 
     return Kept(LINEAGE, Unread(lengths, read), space, env, tuple(notes))
 
@@ -271,6 +273,7 @@ def _sample(path: Path) -> Trajectory:
         logp=logits[np.arange(rows), action],
         outputs={"logits": logits, "value": held["agent_values"], "ended": held["dones"]},
         sites={MEMORY: held["agent_hs"], SIMULATOR: held["env_hs"]},
+        source=path,
     )
 
 

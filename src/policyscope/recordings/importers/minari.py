@@ -191,6 +191,7 @@ def _trajectory(
         sites={n.removeprefix("sites/"): columns[n] for n in infos if n.startswith("sites/")},
         state_in=columns["state_in"] if "state_in" in infos else None,
         seed=None if line.get("seed") is None else int(line["seed"]),
+        source=folder,
     )
 
 

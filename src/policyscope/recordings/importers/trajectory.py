@@ -21,6 +21,7 @@ from policyscope.recordings.store import rebuild_episodes, write_shard
 
 #: Bytes of a shard, about, and episodes at most.
 SHARD_BYTES, SHARD_EPISODES = 2**25, 1024
+_APART = "import episodes of different agents or worlds apart"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ class Trajectory:
         sites: (T, ...) its activations, by name; the same names in all episodes.
         state_in: (T, H) its memory before each step, where it has one.
         seed: that the episode began from, where it is known.
+        source: file or folder that it was read from, where it has one of its own.
     """
 
     obs: np.ndarray
@@ -55,6 +57,7 @@ class Trajectory:
     sites: Mapping[str, np.ndarray] = field(default_factory=dict)
     state_in: np.ndarray | None = None
     seed: int | None = None
+    source: Path | None = None
 
     @property
     def flags(self) -> tuple[bool, bool]:
@@ -122,7 +125,8 @@ def write_recording(kept: Kept, out: str | Path, provenance: dict[str, Any]) -> 
         provenance: where the recording comes from.
 
     Raises:
-        BadFile: the folder holds something, or cannot be written to.
+        BadFile: the folder holds something or cannot be written to, or an episode has other arrays
+            than the first.
         PolicyscopeError: there is no episode.
     """
     out = Path(out)
@@ -135,11 +139,14 @@ def write_recording(kept: Kept, out: str | Path, provenance: dict[str, Any]) -> 
         raise BadFile(out, "exists already", "choose another --out")
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
+    wanted = _layout(kept.episodes[0])
     part.mkdir(parents=True)
     try:
         for number in range(plan.shards):
             first = number * plan.shard_episodes
             mine = kept.episodes[first : first + plan.shard_episodes]
+            for k, episode in enumerate(mine, first):
+                _require_like_first(episode, k, wanted)
             write_shard(part, number, columns(mine, first, number))
         rebuild_episodes(part, list(range(plan.shards)))
         write_header(part, plan, provenance)
@@ -169,6 +176,34 @@ def _plan(kept: Kept, rows: int) -> Plan:
         scene={},
         weights="",
     )
+
+
+def _layout(episode: Trajectory) -> dict[str, tuple[int, ...]]:
+    """Shape of a step of each array, by its name in a shard."""
+    arrays = {
+        "obs": episode.obs,
+        "action": episode.action,
+        **{f"outputs/{name}": array for name, array in episode.outputs.items()},
+        **{f"sites/{name}": array for name, array in episode.sites.items()},
+        **({} if episode.state_in is None else {"state_in": episode.state_in}),
+    }
+    return {name: array.shape[1:] for name, array in arrays.items()}
+
+
+def _require_like_first(episode: Trajectory, k: int, wanted: dict[str, tuple[int, ...]]) -> None:
+    found = _layout(episode)
+    for name in {**wanted, **found}:
+        if found.get(name) != wanted.get(name):
+            told = [
+                f"of shape {layout[name]} a step" if name in layout else "missing"
+                for layout in (found, wanted)
+            ]
+            cause = f"{name} of episode {k} is {told[0]}, of the first episode {told[1]}"
+            raise BadFile(episode.source or "the episodes", cause, _APART)
+    last = episode.final_obs
+    if last is not None and last.shape != wanted["obs"]:
+        cause = f"final_obs of episode {k} is of shape {last.shape}, obs of {wanted['obs']}"
+        raise BadFile(episode.source or "the episodes", cause, _APART)
 
 
 def _logp(episode: Trajectory) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The null of changes of activations, drawn from what the recording shows of their sites."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,12 +9,13 @@ import torch
 from policyscope.agents.agent import Agent
 from policyscope.agents.memory import from_flat_rows
 from policyscope.core.edits import Edit
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.nulls import null
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import of_episode
 
-EPISODES, ROWS = 16, 512
+EPISODES, ROWS, TRIES = 16, 512, 200
 
 
 def draws(
@@ -36,8 +38,26 @@ def draws(
         return []
     seen = _activations(recording, agent, list(dict.fromkeys(edit.site for edit in edits)))
     rng = np.random.default_rng(seed)
-    each = [null(edit, count, rng, seen) for edit in edits]
-    return [list(draw) for draw in zip(*each, strict=True)]
+    return [_draw(edits, rng, seen) for _ in range(count)]
+
+
+def _draw(
+    edits: Sequence[Edit], rng: np.random.Generator, seen: Mapping[str, torch.Tensor]
+) -> list[Edit]:
+    """One draw for each edit; no edited unit is among them, and none is drawn twice."""
+    edited = set(_units(edits))
+    for _ in range(TRIES):
+        drawn = [null(edit, 1, rng, seen)[0] for edit in edits]
+        units = _units(e for e in drawn if e.kind != "patch")
+        if len(set(units)) == len(units) and not edited & set(units):
+            return drawn
+    raise PolicyscopeError(
+        "the sites have too few units besides the edited ones for a null; ask without (--null 0)"
+    )
+
+
+def _units(edits: Iterable[Edit]) -> list[tuple[str, Any]]:
+    return [(edit.site, unit) for edit in edits for unit in edit.index or ()]
 
 
 @torch.no_grad()

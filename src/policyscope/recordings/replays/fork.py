@@ -19,6 +19,8 @@ from policyscope.recordings.replays.worlds import Worlds, key
 from policyscope.recordings.subject import python_line, subject
 from policyscope.rollouts.loop import Row
 
+HELD = "the world draws what it drew when it was recorded"
+ONE_PAIR = f"the agent draws nothing and {HELD}"
 Change = SceneEdit | Edit
 Progress = Callable[[int, int], None]
 #: Hears the side (kept or changed) and each row as it is played.
@@ -30,8 +32,8 @@ class ForkConfig:
     """How a fork is played.
 
     Args:
-        seeds: pairs of futures. Pair 0 has the recorded randomness; where nothing random decides
-            what follows, it is the only one.
+        seeds: pairs of futures. Pair 0 has the recorded randomness; it is the only one where the
+            agent draws nothing and the world's own draws cannot be renewed.
         during: decisions that changes of activations last; None to the end of the episode.
         null: draws from the null of the changes of activations; each plays all pairs again.
         seed: of the null's draws and of the bootstrap.
@@ -43,11 +45,12 @@ class ForkConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value, least in (
-            ("seeds", self.seeds, 1), ("during", self.during or 1, 1), ("null", self.null, 0),
-        ):  # fmt: skip
-            if value < least:
-                raise PolicyscopeError(f"{name} must be at least {least}, got {value}")
+        during = 1 if self.during is None else self.during
+        least = {"seeds": (self.seeds, 1), "during": (during, 1), "null": (self.null, 0),
+                 "seed": (self.seed, 0)}  # fmt: skip
+        for name, (value, bound) in least.items():
+            if value < bound:
+                raise PolicyscopeError(f"{name} must be at least {bound}, got {value}")
 
 
 def fork(
@@ -107,7 +110,8 @@ def fork(
             texts = [change_text(change, lane.entities()) for change in read]
             scene = [change for change in read if isinstance(change, SceneEdit)]
             edits = [change for change in read if isinstance(change, Edit)]
-            chance = recording.act == "sample" or bool(getattr(lane, "reseeds", False))
+            renewed = bool(getattr(lane, "reseeds", False))
+            chance = recording.act == "sample" or renewed
             moment, pairs = lane.snapshot(), config.seeds if chance else 1
             sides = moments(lane, moment, scene, pairs)
         with kept_worlds.agent(recording) as agent:
@@ -127,7 +131,8 @@ def fork(
         if worlds is None:
             kept_worlds.close()
     data = compared(kept, changed, nulls, step, config.seed).assign_attrs(
-        chance="" if chance else "nothing random follows this step, so there is one pair",
+        chance="" if chance else ONE_PAIR,
+        held="" if renewed else HELD,
         actions=list(recording.space.actions),
     )
     line = _line(recording, episode, step, read, config)
