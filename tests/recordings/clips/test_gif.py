@@ -51,7 +51,7 @@ def test_more_frames_than_the_palette_is_made_of():
 
 
 def test_a_colour_of_one_late_frame_has_its_place_in_the_palette():
-    made = [np.full((64, 64, 3), i % 50 * 5, np.uint8) for i in range(100)]
+    made = [np.full((64, 64, 3), i % 20 * 12, np.uint8) for i in range(100)]
     made[77][20:24, 20:24] = (255, 0, 0)
     pictures, _, _ = read(encode_gif(iter(made), 10))
     assert len(pictures) == 100
