@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
 from threading import Event, Lock, Thread
+from typing import Literal
 
 import numpy as np
 
@@ -180,7 +181,9 @@ class _Played:
     def told(self) -> Fork:
         """The message about it."""
         done, total = self._progress
-        state = "stopped" if self.stopped.is_set() else "done" if self.answer else "playing"
+        state: Literal["playing", "done", "stopped"] = "done" if self.answer else "playing"
+        if self.stopped.is_set():
+            state = "stopped"
         return Fork(
             id=self.number, request=self.wanted, state=state, done=done, total=total,
             steps=self._steps, answer=self.answer,
