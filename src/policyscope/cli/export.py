@@ -78,6 +78,8 @@ def form_of(argv: Sequence[str]) -> str:
             raise UnknownName("form", given["--to"], FORMS)
         return given["--to"]
     ending = Path(given.get("--out", "")).suffix.removeprefix(".").lower()
+    if ending not in ("", "htm", *FORMS):
+        raise UnknownName("ending of --out", ending, FORMS)
     return ending if ending in FORMS else "html"
 
 

@@ -28,7 +28,7 @@ examples:
   policyscope fork runs/rec:3:17 --edit 'remove saw'
   policyscope fork runs/rec:3:17 --edit 'move coin x=12.5 y=4.5' --seeds 50 --clip none
   policyscope fork runs/rec:0:5 --edit 'remove vehicle' --edit 'speed ego speed=0'
-  policyscope fork runs/rec:3:17 --edit 'zero gru.memory[12]' --during 5
+  policyscope fork runs/rec:3:17 --edit 'zero gru.gru.memory[12]' --during 5
 """
 
 
@@ -88,6 +88,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _check_flags(args: Args) -> None:
     check_json(args.json)
+    if not args.edit:
+        raise PolicyscopeError("nothing to change; give --edit, e.g. --edit 'remove 2' (--help)")
     if args.clip != "none" and not args.clip.isdecimal():
         raise PolicyscopeError(f"--clip takes the number of a pair or none, got '{args.clip}'")
     if args.clip != "none" and 0 < args.seeds <= int(args.clip):

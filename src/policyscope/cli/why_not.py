@@ -80,9 +80,9 @@ def _words(result: "Result") -> str:
     if margin > 0:
         return f"{action} is what the agent prefers at this step already (margin {margin:.3f})."
     enough = int((data["margin"].values > 0).sum())
+    many = "change of a single entity makes" if enough == 1 else "changes of a single entity make"
     found = (
-        f"{enough} changes of a single entity make the agent prefer it; the least: "
-        f"{data['told'].values[0]}."
+        f"{enough} {many} the agent prefer it; the least: {data['told'].values[0]}."
         if enough
         else "No change of a single entity that was tried makes the agent prefer it; nearest: "
         f"{data['told'].values[0]} (margin {float(data['margin'].values[0]):.3f})."

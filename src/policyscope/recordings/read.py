@@ -122,9 +122,17 @@ class Recording:
         Raises:
             NoAgent: the episodes are those of another program.
         """
+        self.require_agent()
+        return load_agent(self.path / "agent")
+
+    def require_agent(self) -> None:
+        """Refuse episodes of another program, of whose agent nothing is known.
+
+        Raises:
+            NoAgent: they are.
+        """
         if self.act == UNKNOWN and not (self.path / "agent").exists():
             raise NoAgent(self.path)
-        return load_agent(self.path / "agent")
 
     def __len__(self) -> int:
         return len(self.episodes)

@@ -81,6 +81,12 @@ def test_out_and_in_again_gives_the_same_recording(recording, tmp_path, home):
     assert list(home.iterdir()) == []
 
 
+def test_a_relative_folder_will_do(recording, tmp_path, monkeypatch, home):
+    monkeypatch.chdir(tmp_path)
+    write_dataset(recording, "datasets/cars-v0")
+    assert (tmp_path / "datasets" / "cars-v0" / "data" / "metadata.json").is_file()
+
+
 def test_minari_reads_it(recording, tmp_path, monkeypatch, home):
     written = write_dataset(recording, tmp_path / "sets/cars-v3", ["outputs"])
     assert f"MINARI_DATASETS_PATH={tmp_path / 'sets'} " in written.load

@@ -84,7 +84,7 @@ def write_dataset(
         from minari.dataset.minari_storage import MinariStorage
     except ImportError:
         raise MissingPart("minari", "minari") from None
-    out = Path(out)
+    out = Path(out).absolute()  # Minari joins a relative path with itself
     if not _NAME.fullmatch(out.name):
         mend = f"name it {out.name or 'dataset'}-v0"
         raise BadFile(out, "a Minari dataset's name is letters and digits and a version", mend)

@@ -60,9 +60,10 @@ def why_not(
 ) -> Result:
     """Find the single entities that keep the agent from an action.
 
-    Each entity but walls and lava is removed, and moved in 8 directions by half, one, two and four
-    of its lengths; where a move makes the agent prefer the action, the distance is halved down to
-    the least that does. "Prefers" is the most likely action, or the greatest Q-value.
+    Each entity but walls, lava and the one who acts is removed, and moved in 8 directions by half,
+    one, two and four of its lengths; where a move makes the agent prefer the action, the distance
+    is halved down to the least that does. "Prefers" is the most likely action, or the greatest
+    Q-value.
 
     Args:
         recording: an opened recording in which scenes can be changed.
@@ -129,7 +130,9 @@ def _nearest(entities: Entities) -> list[int]:
     actors = np.flatnonzero(np.isin(kinds, ACTING))
     x, y = (entities.x[actors[0]], entities.y[actors[0]]) if len(actors) else (0.0, 0.0)
     far = np.hypot(entities.x - x, entities.y - y)
-    rows = [i for i in np.argsort(far, kind="stable") if kinds[i] not in SCENERY]
+    # The one who acts is not what keeps it from acting.
+    left_out = (*SCENERY, *ACTING)
+    rows = [i for i in np.argsort(far, kind="stable") if kinds[i] not in left_out]
     return [int(i) for i in rows[:MOST]]
 
 

@@ -164,11 +164,10 @@ class Worlds:
         """The recorded agent, for one thread at a time.
 
         Raises:
+            NoAgent: the episodes are those of another program.
             BadFile: it is missing or damaged.
         """
-        agent = self._kept(
-            self._agents, key(recording), lambda: load_agent(recording.path / "agent")
-        )
+        agent = self._kept(self._agents, key(recording), lambda: _loaded(recording))
         with self._asking:
             yield agent
 
@@ -206,6 +205,11 @@ class Worlds:
             self._courses.clear()
         for world in worlds:
             world.close()
+
+
+def _loaded(recording: Recording) -> Agent:
+    recording.require_agent()
+    return load_agent(recording.path / "agent")
 
 
 def key(recording: Recording) -> tuple[str, int]:
