@@ -5,6 +5,7 @@ from torch import nn
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
+from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.stepper import Space
 
@@ -158,3 +159,8 @@ def test_build_network_names_bad_names_and_arguments():
     for arguments in ({"colour": 1}, {"heads": 0}, {"heads": "4"}, {"embedding": []}):
         with pytest.raises(PolicyscopeError, match="cannot be built"):
             build_network("ego_attention", arguments)
+
+
+def test_an_agent_is_told_in_one_line():
+    told = repr(load_agent("coinrun-gru"))
+    assert told == "<Agent impala_gru: 116,208 parameters, categorical, sample, procgen/coinrun>"

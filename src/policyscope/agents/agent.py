@@ -66,6 +66,11 @@ class Agent:
     card: dict[str, Any] = field(default_factory=dict)
     initial: dict[str, Tensor] | None = None
 
+    def __repr__(self) -> str:
+        size = sum(parameter.numel() for parameter in self.net.parameters())
+        where = f", {self.env.id}" if self.env else ""
+        return f"<Agent {self.network[0]}: {size:,} parameters, {self.head}, {self.acting}{where}>"
+
     @property
     def recurrent(self) -> bool:
         """Whether the agent carries memory from step to step."""
