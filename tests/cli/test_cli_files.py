@@ -70,13 +70,29 @@ def test_places_that_cannot_be_written(agent, recording, tmp_path, capsys):
     ],
 )
 def test_a_disk_that_is_full_while_a_recording_begins(agent, tmp_path, monkeypatch, capsys, error):
-    def refuse(*_):
-        raise error
+    from policyscope.agents import store
 
-    monkeypatch.setattr("policyscope.agents.store.save_file", refuse)
+    right = store.save_file
+
+    def refuse(tensors, path, *rest, **more):
+        if str(tmp_path / "rec") in str(path):
+            raise error
+        return right(tensors, path, *rest, **more)
+
+    monkeypatch.setattr(store, "save_file", refuse)
     said = one_line(capsys, ["record", agent, "--episodes", 1, "--out", tmp_path / "rec"]).strip()
     assert said.startswith(f"error: {tmp_path / 'rec'}: ")
     assert "No space left on device" in said
+
+
+def test_a_temporary_folder_that_is_full_is_told(agent, tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("policyscope.recordings.budget.prepare", refuse)
+    said = one_line(capsys, ["record", agent, "--episodes", 1, "--out", tmp_path / "rec"])
+    assert "the probe of the recording's size cannot be written: No space left on device" in said
+    assert "set TMPDIR" in said
 
 
 @pytest.mark.parametrize(

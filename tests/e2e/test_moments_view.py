@@ -168,7 +168,7 @@ def test_examples_suit_the_recording_and_what_was_asked_comes_back(visitor, rec)
     expect(options.first).to_have_text("abs(advantage) top 20")
     expect(page.get_by_text("asked before")).to_be_visible()
     visitor.goto("#/recordings/cartpole")
-    page.keyboard.press("/")
+    field(page).click()
     expect(options.filter(has_text="outcome == terminated")).to_have_count(1)
 
 

@@ -167,7 +167,7 @@ def test_edit_that_draws_would_part_the_twins():
 @pytest.mark.parametrize(
     ("edit", "kind", "message"),
     [
-        (SceneEdit("mve", 1), UnknownName, "Did you mean move.*add, move, remove, speed"),
+        (SceneEdit("mve", 1), UnknownName, "Did you mean move.*add, move, remove, reseed, speed"),
         (SceneEdit("remove", 99), PolicyscopeError, "no vehicle 99 is on the road; valid: 0, "),
         (SceneEdit("speed", None, {"speed": 1.0}), PolicyscopeError, "no vehicle None"),
         (SceneEdit("remove", 0), PolicyscopeError, "ego .* cannot be removed"),

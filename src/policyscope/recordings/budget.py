@@ -3,12 +3,16 @@
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 
 from policyscope.agents.agent import Agent
+from policyscope.core.errors import BadFile, system_cause
 from policyscope.envs.make import make
 from policyscope.recordings.gather import gather, slimmed
 from policyscope.recordings.plan import Plan, prepare
@@ -205,8 +209,7 @@ def _written(
     rows = [row for k in order for row in probe.rows[k]]
     counts = sorted({max(1, len(rows) // 2), min(len(rows), max(1, round(per_shard)))})
     sizes, convolutional, spent = [], 0.0, 0.0
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "rec"
+    with _scratch() as folder:
         prepare(folder, plan, agent, {})
         above = _size(folder) + 4000 + 30 * plan.episodes
         for number, count in enumerate(counts):
@@ -222,6 +225,21 @@ def _written(
         return above, sizes[0] / counts[0], convolutional, spent
     each = max(0.0, (sizes[1] - sizes[0]) / (counts[1] - counts[0]))
     return above + plan.shards * (sizes[1] - each * counts[1]), each, convolutional, spent
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder that is gone afterwards.
+
+    Raises:
+        BadFile: it cannot be written to.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            yield Path(place) / "rec"
+    except (OSError, SafetensorError) as error:
+        cause = f"the probe of the recording's size cannot be written: {system_cause(error)}"
+        raise BadFile(tempfile.gettempdir(), cause, "make room there or set TMPDIR") from None
 
 
 def _size(folder: Path) -> int:

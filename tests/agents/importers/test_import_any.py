@@ -109,7 +109,7 @@ def test_lineage_can_be_named_and_hints_must_mean_something(tmp_path, capsys):
     assert "--heads says nothing" in refused(capsys, "import", path, "--heads", "2", "--out", out)
     near = refused(capsys, "import", path, "--lineage", "procgen", "--out", out)
     assert "unknown lineage 'procgen'. Did you mean procgen_pytorch" in near
-    assert "imitation, procgen_pytorch, rl_agents, rl_clarity, rl_clarity_rollouts" in near
+    assert "imitation, minari, procgen_pytorch, rl_agents, rl_clarity, rl_clarity_rollouts" in near
     assert near.endswith("; model.pth looks like --lineage procgen_pytorch\n") == (
         path.name == "model.pth"
     )
