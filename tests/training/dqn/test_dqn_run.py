@@ -114,6 +114,7 @@ def test_a_resume_that_forgets_the_replay_is_caught(whole, tmp_path, monkeypatch
     assert not same_weights(whole, tmp_path / "run")
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.slow  # about 40 s
 def test_killed_at_random_moments_and_resumed_gives_the_same_weights(tmp_path):
     flags = ["--preset", "fast", "--steps", "1600", "--seed", "5", "--save-every", "150"]
