@@ -45,6 +45,8 @@ def main(argv: Sequence[str]) -> int:
     path, episode, step = parse_moment(args.moment)
     check_json(args.json)
     out = out_folder(args.out, path, "fields", (episode, step, *args.edit, args.around))
+    import numpy as np
+
     from policyscope.figures.field import draw
     from policyscope.figures.step_page import write_step_page
     from policyscope.recordings.read import open_recording
@@ -67,11 +69,12 @@ def main(argv: Sequence[str]) -> int:
         words += f" The preferred action changes in {changed} of {data.sizes['place']} places."
     write_step_page(result, out / "figure.html", words, [draw(result, args.theme)], args.theme)
     names = [str(name) for name in data["action_name"].values]
+    sides = [str(side) for side in data["side"].values]
     values = {
         **about(result, out),
-        "places": [[float(x), float(y)] for x, y in zip(data["x"].values, data["y"].values)],  # noqa: B905
-        "best": {str(s): [names[i] for i in row] for s, row in zip(data["side"].values, best)},  # noqa: B905
-        "value": {str(s): data["value"].sel(side=s).values.tolist() for s in data["side"].values}
+        "places": np.stack([data["x"].values, data["y"].values], 1).tolist(),
+        "best": {s: [names[i] for i in row] for s, row in zip(sides, best, strict=True)},
+        "value": {s: data["value"].sel(side=s).values.tolist() for s in sides}
         if "value" in data
         else None,
     }

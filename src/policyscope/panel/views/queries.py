@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.recordings.find.grammar import BadQuery, parse_query
+from policyscope.recordings.find.grammar import BadQuery, Compare, parse_query
 from policyscope.recordings.find.numbers import Numbers
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps, of_episode
@@ -78,8 +78,9 @@ def _nearest(steps: Steps) -> str:
 def _numbers(steps: Steps, number: str) -> np.ndarray | None:
     """A quantity where it is known; None where it never is."""
     clause = parse_query(f"{number} > 0").choices[0][0]
+    assert isinstance(clause, Compare)
     try:
-        values = Numbers(number, steps, 1.0, 1.0).of(clause.left)  # type: ignore[union-attr]
+        values = Numbers(number, steps, 1.0, 1.0).of(clause.left)
     except BadQuery:
         return None
     known = values[np.isfinite(values)]

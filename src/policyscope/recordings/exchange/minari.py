@@ -173,10 +173,9 @@ def _and_one_more(column: np.ndarray) -> np.ndarray:
 def _observations(space: Space) -> spaces.Box:
     """Bounds of the type: a recording does not keep those of the environment."""
     dtype = np.dtype(space.obs_dtype)
+    low, high = (0.0, 1.0) if dtype.kind == "b" else (-np.inf, np.inf)
     if dtype.kind in "iu":
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    else:
-        low, high = (0, 1) if dtype.kind == "b" else (-np.inf, np.inf)  # type: ignore[assignment]
     return spaces.Box(low, high, space.obs_shape, dtype.type)
 
 

@@ -261,11 +261,9 @@ def _env_named(told: Mapping[str, Any], ours: Mapping[str, Any]) -> EnvSpec | No
 
 
 def _seed(lines: list[dict[str, Any]]) -> int:
-    seeds = [line.get("seed") for line in lines]
-    if any(seed is None for seed in seeds):
-        return NO_SEED
-    rising = all(int(b) == int(a) + 1 for a, b in pairwise(seeds))  # type: ignore[arg-type]
-    return int(seeds[0]) if rising else NO_SEED  # type: ignore[arg-type]
+    seeds = [int(line["seed"]) for line in lines if line.get("seed") is not None]
+    rising = all(b == a + 1 for a, b in pairwise(seeds))
+    return seeds[0] if seeds and rising and len(seeds) == len(lines) else NO_SEED
 
 
 def _flat(infos: Mapping[str, Any], above: str = "") -> dict[str, Any]:
