@@ -142,6 +142,57 @@ def replace(
             handle.remove()
 
 
+@contextmanager
+def watch(modules: Mapping[str, nn.Module], fired: Callable[[str, Any], None]) -> Iterator[None]:
+    """Call a function with name and output of every module that has put something out.
+
+    Args:
+        modules: modules by site name.
+        fired: what to call.
+    """
+
+    def teller(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda _module, _inputs, output: fired(name, output)
+
+    handles: list[RemovableHandle] = []
+    try:
+        for name, module in modules.items():
+            handles.append(module.register_forward_hook(teller(name)))
+        yield
+    finally:
+        for handle in reversed(handles):
+            handle.remove()
+
+
+@contextmanager
+def given(modules: Mapping[str, nn.Module], outputs: Mapping[str, Tensor]) -> Iterator[None]:
+    """Let modules put out what is given, without computing anything.
+
+    Args:
+        modules: modules by site name.
+        outputs: what those that are named put out, whatever comes in.
+
+    Raises:
+        UnknownName: no such site.
+    """
+
+    def constant(value: Tensor) -> Callable[..., Tensor]:
+        return lambda *_inputs, **_options: value
+
+    # A module looks its forward up in itself before its class.
+    spaces = {name: _module(modules, name).__dict__ for name in outputs}
+    own = {name: space["forward"] for name, space in spaces.items() if "forward" in space}
+    try:
+        for name, value in outputs.items():
+            spaces[name]["forward"] = constant(value)
+        yield
+    finally:
+        for name, space in spaces.items():
+            space.pop("forward", None)
+            if name in own:
+                space["forward"] = own[name]
+
+
 def gradients(
     modules: Mapping[str, nn.Module],
     sites: Iterable[str],

@@ -74,6 +74,14 @@ class HeadOutputs(nn.Module):
         return (pattern @ value).squeeze(-2)
 
 
+class Absent(nn.Module):
+    """Which rows show nobody: those whose presence, feature 0, is below one half."""
+
+    def forward(self, x: Float[Tensor, "N V F"]) -> Bool[Tensor, "N V"]:
+        """``presence < 0.5``."""
+        return x[..., 0] < 0.5
+
+
 class ResidualMean(nn.Module):
     """Mean of the heads' combined output and the ego embedding: both paths carry a factor 1/2."""
 
@@ -155,13 +163,15 @@ class EgoAttentionNetwork(nn.Module):
         super().__init__()
         if embedding[-1] != width:
             raise PolicyscopeError(f"the embedding ends at {embedding[-1]}, the width is {width}")
+        self.absent = Absent()
         self.ego_embedding = Embedding(features, embedding)
         self.others_embedding = Embedding(features, embedding)
         self.attention_layer = EgoAttention(width, heads)
         self.output_layer = Decoder(width, decoder, actions)
 
     def forward(self, x: Float[Tensor, "N V F"]) -> Float[Tensor, "N A"]:
-        """Q-values of every action; rows whose presence is below 0.5 are not attended to."""
+        """Q-values of every action; absent rows are not attended to."""
+        absent = self.absent(x)
         ego = self.ego_embedding(x[:, :1])
         rows = torch.cat([ego, self.others_embedding(x[:, 1:])], dim=1)
-        return self.output_layer(self.attention_layer(rows, x[..., 0] < 0.5))
+        return self.output_layer(self.attention_layer(rows, absent))

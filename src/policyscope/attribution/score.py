@@ -1,0 +1,103 @@
+"""A target of recorded decisions as a function of one activation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from policyscope.agents.agent import Agent
+from policyscope.agents.memory import tree_map
+from policyscope.core.directions import Direction
+from policyscope.core.hooks import capture
+from policyscope.core.tails import Tail, tail
+from policyscope.core.target_parser import Target
+from policyscope.core.targets import evaluate, needed_sites
+
+#: The site that stands for the observation: what the network itself takes in.
+INPUT = "preprocess"
+
+
+@runtime_checkable
+class Score(Protocol):
+    """A target of N decisions as a function of one activation, each row by itself."""
+
+    @property
+    def site(self) -> str:
+        """What the activation is called."""
+
+    @property
+    def activation(self) -> Float[Tensor, "N ..."]:
+        """The activation as it was, (N, ...)."""
+
+    def __call__(
+        self, activation: Float[Tensor, "M ..."], rows: Int[Tensor, " M"]
+    ) -> Float[Tensor, " M"]:
+        """The target with another activation in the place of that of the rows named."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """N decisions of an agent, to be explained.
+
+    Args:
+        obs: (N, ...) observations as the environment gave them.
+        state: memory before each, (N, ...) leaves; None without memory.
+        taken: (N,) or (N, D) executed actions, for targets that speak of them.
+    """
+
+    obs: Tensor
+    state: Any = None
+    taken: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.obs)
+
+    def rows(self, rows: Int[Tensor, " M"]) -> "Decisions":
+        """Some of them, in the order named, each as often as it is named."""
+        taken = None if self.taken is None else self.taken[rows]
+        return Decisions(self.obs[rows], tree_map(lambda leaf: leaf[rows], self.state), taken)
+
+
+def score(
+    agent: Agent,
+    target: Target,
+    decisions: Decisions,
+    site: str = INPUT,
+    hold: Sequence[str] | None = None,
+    directions: Mapping[str, Direction] | None = None,
+) -> Tail:
+    """The target as a function of what a site puts out; what lies before the site runs once.
+
+    Args:
+        agent: whose decisions they are.
+        target: a scalar for each decision, without offsets.
+        decisions: N of them.
+        site: which activation varies; default is the preprocessed observation.
+        hold: modules that keep their outputs, see ``core.tails.tail``.
+        directions: directions by name, for targets that read one.
+
+    Returns:
+        A function ``(activation (M, ...), rows (M,)) -> (M,)``.
+
+    Raises:
+        UnknownName: no such site, action or output.
+        PolicyscopeError: the target looks ahead or does not depend on the site.
+
+    Cost: one forward pass over the decisions, and one over a single one.
+
+    Example:
+        >>> from policyscope.core.target_parser import parse_target
+        >>> target = parse_target("q[FASTER]-q[SLOWER]")
+        >>> rest = score(agent, target, Decisions(obs))  # doctest: +SKIP
+    """
+    modules, sites = agent.modules(), needed_sites(target, directions)
+
+    def run(rows: Int[Tensor, " M"]) -> Float[Tensor, " M"]:
+        chosen = decisions.rows(rows)
+        with capture(modules, sites) as seen:
+            outputs, _ = agent.forward(chosen.obs, chosen.state)
+        return evaluate(target, outputs, seen, agent.space.actions, chosen.taken, directions)
+
+    return tail(modules, site, run, len(decisions), hold)
