@@ -1,12 +1,12 @@
 """``policyscope explain``: its methods are the registered ones."""
 
-from policyscope.cli.explain import _METHODS
+from policyscope.cli.explain_methods import COMMANDS
 from policyscope.cli.main import main
 from policyscope.core import registry
 
 
 def test_each_registered_method_has_a_command_line():
-    assert sorted(_METHODS) == registry.names("method")
+    assert sorted(COMMANDS) == registry.names("method")
 
 
 def test_a_method_without_a_command_line_is_told(monkeypatch, tmp_path, capsys):
@@ -15,5 +15,5 @@ def test_a_method_without_a_command_line_is_told(monkeypatch, tmp_path, capsys):
     assert main(["explain", str(tmp_path), "--method", "mine"]) == 2
     assert capsys.readouterr().err == (
         "error: method 'mine' has no command line; call it from Python, "
-        "or take attention or memory or traces\n"
+        "or take attention or attribution or memory or traces\n"
     )

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from policyscope import __version__
+from policyscope.cli.flags import _first_sentence
 from policyscope.cli.main import VERBS, main
 
 HEAVY = ("torch", "pandas", "xarray", "zarr", "plotly", "highway_env", "gymnasium", "scipy")
@@ -64,6 +65,23 @@ def test_unknown_verb_is_one_line_with_near_names(capsys):
     assert err.startswith("error: unknown verb 'evalute'. Did you mean evaluate?")
 
 
+def test_a_folder_of_nothing_is_told_as_such(tmp_path, capsys):
+    assert main(["show", str(tmp_path)]) == 2
+    assert "holds no agent, no training run, no recording and no result" in capsys.readouterr().err
+    (tmp_path / "agent").mkdir()
+    assert main(["show", str(tmp_path)]) == 2
+    assert "holds no agent.json" in capsys.readouterr().err
+
+
+def test_a_wrong_flag_is_one_sentence_where_no_frame_can_be_drawn():
+    box = (
+        "-----\nMissing from policyscope x: AGENT\n-----\nFor full helptext, run: x --help\n-----\n"
+    )
+    assert _first_sentence(box) == "Missing from policyscope x: AGENT"
+    framed = "╭─ Parsing error ─╮\n│ bad --theme │\n│ ─────────── │\n│ For help │\n╰────╯\n"
+    assert _first_sentence(framed) == "bad --theme"
+
+
 def test_interruption_and_broken_pipe_end_quietly(monkeypatch, capsys):
     import policyscope.cli.show as show
 
@@ -75,7 +93,7 @@ def test_interruption_and_broken_pipe_end_quietly(monkeypatch, capsys):
 
     monkeypatch.setattr(show, "main", stop)
     assert main(["show", "x"]) == 130
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capsys.readouterr().err == "stopped\n"
     monkeypatch.setattr(show, "main", broken)
     assert main(["show", "x"]) == 0
 

@@ -98,6 +98,8 @@ def test_a_recorded_agent_acts_where_it_was_recorded(saved, tmp_path, capsys):
         (["--sites", "atention_layer.pattern"], "Did you mean attention_layer.pattern"),
         (["--act", "sample"], "use --act greedy"),
         (["--episodes", "0"], "episodes must be at least 1"),
+        (["--episodes", "1000001"], "a recording holds at most 1000000 episodes"),
+        (["--seed", str(2**63), "--episodes", "1"], f"seeds must be at most {2**63 - 1}, got"),
         (["--workers", "-1"], "--workers must be 0 or more"),
         (["--env", "highway/intersektion"], "Did you mean highway/intersection"),
         (["--env-set", "duratoin=3"], "Did you mean duration"),
@@ -120,8 +122,31 @@ def test_another_plan_is_refused_before_the_probe(saved, tmp_path, capsys):
     capsys.readouterr()
     assert main(["record", str(saved), "--out", str(out), "--episodes", "3"]) == 2
     printed = capsys.readouterr().err
-    assert "holds a recording with another episodes (choose another folder" in printed
+    assert "holds a recording of 2 episodes (give --resume to add 1, or another folder)" in printed
     assert "on disk" not in printed
+    same = ["record", str(saved), "--out", str(out), "--episodes", "3", "--resume"]
+    assert main(same) == 0
+    assert len(open_recording(out)) == 3
+
+
+@pytest.mark.parametrize(("after", "told"), [
+    (0, "stopped"), (2, "interrupted; 2 of 3 shards are kept; the same command goes on"),
+])  # fmt: skip
+def test_ctrl_c_tells_what_is_kept(saved, tmp_path, capsys, monkeypatch, after, told):
+    from policyscope.recordings import record as recorder
+
+    right, calls = recorder.write_shard, []
+
+    def interrupted(*given):
+        if len(calls) == after:
+            raise KeyboardInterrupt
+        calls.append(given)
+        right(*given)
+
+    monkeypatch.setattr(recorder, "write_shard", interrupted)
+    flags = ["--episodes", "3", "--shard-episodes", "1", "--sites", "none", "--workers", "0"]
+    assert main(["record", str(saved), *flags, "--out", str(tmp_path / "rec")]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == told
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ class _Path:
     intervals: list[tuple[float, float, float, float]] = field(default_factory=list)
     jumps: float = 0.0  # what intervals missed that are too short to halve
     gap: float = 0.0
+    ups_and_downs: float = 0.0
 
     def begin(self) -> None:
         at = sorted(self.points)
@@ -175,6 +176,7 @@ class _Path:
                 continue
             taken += 1
             self.gap -= missed
+            self.ups_and_downs -= abs(self._rise(low, high))
             yield low, (low + high) / 2, high
 
     def put(self, low: float, middle: float, high: float) -> None:
@@ -182,16 +184,17 @@ class _Path:
         self._add(middle, high)
 
     def _add(self, low: float, high: float) -> None:
-        before, slope_before, _ = self.points[low]
-        after, slope_after, _ = self.points[high]
-        missed = after - before - (high - low) * (slope_before + slope_after) / 2
+        slopes = (self.points[low][1] + self.points[high][1]) / 2
+        missed = self._rise(low, high) - (high - low) * slopes
         self.gap += missed
+        self.ups_and_downs += abs(self._rise(low, high))
         heapq.heappush(self.intervals, (-abs(missed), low, high, missed))
 
     def allowed(self, tolerance: float) -> float:
-        heights = [self.points[at][0] for at in sorted(self.points)]
-        ups_and_downs = sum(abs(b - a) for a, b in zip(heights, heights[1:], strict=False))
-        return tolerance * max(abs(heights[-1] - heights[0]), FLOOR * ups_and_downs)
+        return tolerance * max(abs(self._rise(0.0, 1.0)), FLOOR * self.ups_and_downs)
+
+    def _rise(self, low: float, high: float) -> float:
+        return self.points[high][0] - self.points[low][0]
 
     def mean_gradient(self) -> Tensor:
         at = np.array(sorted(self.points))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from policyscope.cli.bar import progress_bar
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile
 from policyscope.core.files import write_text
@@ -26,6 +27,7 @@ The exit code is 0 for a whole recording and 3 if something is wrong with it.
 examples:
   policyscope check runs/rec
   policyscope check runs/rec --json -
+  policyscope check s3://bucket/rec
 """
 
 
@@ -34,7 +36,7 @@ class Args:
     """Flags of ``policyscope check``."""
 
     recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC")]
-    """Folder of the recording."""
+    """Folder of the recording, or its URL."""
     json: str | None = None
     """Write JSON to this file, or '-' to put it out instead of the table."""
 
@@ -48,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
 
     from policyscope.recordings.check import as_json
 
-    checked = _check(args.recording, Console(stderr=True, highlight=False))
+    checked = _check(args.recording)
     if args.json:
         text = json.dumps(as_json(args.recording, checked), indent=2) + "\n"
         if args.json == "-":
@@ -59,13 +61,10 @@ def main(argv: Sequence[str]) -> int:
     return FAULTY if checked.faults else 0
 
 
-def _check(path: str, console: "Console") -> "Checked":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+def _check(path: str) -> "Checked":
     from policyscope.recordings.check import examine
 
-    columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("shards", total=None)
         return examine(path, lambda done, total: bar.update(task, completed=done, total=total))
 

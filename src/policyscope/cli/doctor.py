@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from policyscope.cli.bar import working
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile
 from policyscope.core.files import write_text
@@ -52,7 +53,8 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.agents.doctor.examine import examine
     from policyscope.agents.store import load_agent
 
-    report = examine(load_agent(args.agent), args.rows, args.seed, args.original)
+    with working("examining"):
+        report = examine(load_agent(args.agent), args.rows, args.seed, args.original)
     text = json.dumps({"agent": args.agent, **report.to_json()}, indent=2, allow_nan=False) + "\n"
     if args.json == "-":
         sys.stdout.write(text)

@@ -96,7 +96,9 @@ def main(argv: Sequence[str]) -> int:
             f"own initial ones are unknown; --baselines {left} leaves it out\n"
         )
     plan = Plan((agent_policy(agent, args.act), *others), env, args.episodes, args.seed, args.cache)
-    tables = _with_progress(lambda tell: evaluate_all(plan, _workers(args, plan.work), tell))
+    tables = _with_progress(
+        lambda tell: evaluate_all(plan, _workers(args, plan.work), tell), args.cache
+    )
     values = report(tables.pop("agent"), tables)
     if args.card:
         add_to_card(args.agent, "evaluation", values)
@@ -124,8 +126,13 @@ def _workers(args: Args, shards: int) -> int:
     return 0 if shards < 4 else min(os.cpu_count() or 1, shards)
 
 
-def _with_progress(run: "Callable[[Progress], Tables]") -> "Tables":
-    """Run with a bar on stderr, so that stdout holds the answer alone."""
+def _with_progress(run: "Callable[[Progress], Tables]", kept: bool) -> "Tables":
+    """Run with a bar on stderr, so that stdout holds the answer alone.
+
+    Args:
+        run: takes what it tells its progress to.
+        kept: whether what is done is kept after Ctrl-C.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -134,4 +141,9 @@ def _with_progress(run: "Callable[[Progress], Tables]") -> "Tables":
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("episodes")
-        return run(lambda done, total: bar.update(task, completed=done, total=total))
+        try:
+            return run(lambda done, total: bar.update(task, completed=done, total=total))
+        except KeyboardInterrupt:
+            done, total = int(bar.tasks[0].completed), bar.tasks[0].total
+            told = f"{done} of {total} episodes are in the cache; the same command goes on"
+            raise KeyboardInterrupt(f"interrupted; {told}" if kept and done else "") from None

@@ -1,26 +1,33 @@
 """``policyscope explain``: explain a recording."""
 
 import json
+import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from policyscope.attribution.config import METHODS as ATTRIBUTIONS
+from policyscope.attribution.config import AttributionConfig
 from policyscope.circuits.config import AttentionConfig, MemoryConfig
+from policyscope.cli.explain_methods import ATTRIBUTION, COMMANDS
 from policyscope.cli.flags import parse
-from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.files import write_text
 from policyscope.core.progress import tell_progress
-from policyscope.core.registry import entry
+from policyscope.core.registry import names
 
-EXAMPLES = """Explain a recording: attention heads, what memory does, or the traces of neurons.
+EXAMPLES = """Explain a recording: why it acted so, attention heads, memory, traces of neurons.
 
 examples:
   policyscope explain runs/rec --method attention
+  policyscope explain runs/rec --method integrated_gradients
+  policyscope explain runs/rec:3:17 --method integrated_gradients --target 'q[FASTER]-q[SLOWER]'
+  policyscope explain runs/rec:3 --method grad_cam --target value --site 4a.relu
   policyscope explain runs/rec --out runs/attention --theme dark
   policyscope explain runs/rec --attention.horizon 5 --json - > attention.json
   policyscope explain runs/rec --method memory
@@ -33,13 +40,19 @@ class Args:
     """Flags of ``policyscope explain``."""
 
     recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC")]
-    """Folder of the recording."""
+    """Folder of the recording; attributions also take REC:EPISODE and REC:EPISODE:STEP."""
     method: str = "attention"
-    """How to explain it: attention, memory or traces; an unknown name lists those there are."""
+    """How to explain it: attention, memory, traces, or an attribution; an unknown name lists those
+    there are."""
+    target: str | None = None
+    """What is attributed, such as value or q[FASTER]-q[SLOWER]; default: why the action taken."""
     site: str | None = None
-    """Site to trace, with --method traces; an unknown name lists those there are."""
+    """Site to trace, or to attribute to (default: the observation); an unknown name lists those
+    there are."""
     episode: int | None = None
-    """Episode to trace, with --method traces; default: the first one."""
+    """Episode to trace (default: the first one) or to attribute in (default: all)."""
+    step: int | None = None
+    """Step of that episode to attribute at; default: all."""
     out: Path | None = None
     """Folder of the result and its figure; default: explain/METHOD in the recording."""
     json: str | None = None
@@ -48,6 +61,8 @@ class Args:
     """Look of the figure."""
     attention: AttentionConfig = field(default_factory=AttentionConfig)
     """Options of the method attention."""
+    attribution: AttributionConfig = field(default_factory=AttributionConfig)
+    """Options of attributions."""
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     """Options of the method memory."""
     card: str | None = None
@@ -56,21 +71,16 @@ class Args:
 
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope explain``."""
-    args = parse(Args, argv, "explain", EXAMPLES)
-    entry("method", args.method)
-    if args.method not in _METHODS:
-        told = f"method '{args.method}' has no command line; call it from Python"
-        raise PolicyscopeError(f"{told}, or take {' or '.join(sorted(_METHODS))}")
-    _check_flags(args)
+    args = asked(parse(Args, argv, "explain", EXAMPLES))
+    out = args.out or Path(args.recording) / "explain" / found_name(args)
     if args.out is None and "://" in args.recording:
         raise PolicyscopeError("a recording at a URL needs --out FOLDER for what is found")
-    out = args.out or Path(args.recording) / "explain" / args.method
     if out.exists() and not (out / "result.json").is_file():
         raise BadFile(out, "exists and is no result", "choose another --out")
     if args.json not in (None, "-") and not Path(args.json).resolve().parent.is_dir():
         raise BadFile(args.json, "its folder does not exist", "make it, or choose another --json")
     command = f"policyscope explain {shlex.join(argv)}"
-    values, show = _METHODS[args.method](args, out, command)
+    values, show = COMMANDS[args.method](args, out, command)
     tell_progress(2, 2, "done")
     values = {**values, "result": str(out), "figure": str(out / "figure.html")}
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
@@ -83,98 +93,85 @@ def main(argv: Sequence[str]) -> int:
     return _exit(values)
 
 
+def asked(args: Args) -> Args:
+    """Arguments as the methods want them: shorthands spelt out, what does not fit refused.
+
+    Raises:
+        UnknownName: no such method.
+        PolicyscopeError: a flag that belongs to another method.
+    """
+    if args.method in ATTRIBUTIONS:
+        args = replace(
+            args, method=ATTRIBUTION, attribution=replace(args.attribution, method=args.method)
+        )
+    if args.method not in names("method"):
+        raise UnknownName("method", args.method, [*names("method"), *ATTRIBUTIONS])
+    if args.method not in COMMANDS:
+        told = f"method '{args.method}' has no command line; call it from Python"
+        raise PolicyscopeError(f"{told}, or take {' or '.join(sorted(COMMANDS))}")
+    _check_flags(args)
+    if args.method != ATTRIBUTION:
+        return args
+    given = {k: v for k in ("target", "site") if (v := getattr(args, k)) is not None}
+    args = replace(args, attribution=replace(args.attribution, **given))
+    path, *numbers = split_part(args.recording)
+    for name, number in zip(("episode", "step"), numbers, strict=True):
+        if number is not None and getattr(args, name) is not None:
+            raise PolicyscopeError(f"the {name} is given twice, by --{name} and in the recording")
+    episode = args.episode if numbers[0] is None else numbers[0]
+    step = args.step if numbers[1] is None else numbers[1]
+    if step is not None and episode is None:
+        raise PolicyscopeError("--step belongs to an --episode; give both")
+    return replace(args, recording=path, episode=episode, step=step)
+
+
+def split_part(text: str) -> tuple[str, int | None, int | None]:
+    """Recording, episode and step of ``REC[:EPISODE[:STEP]]``.
+
+    Example:
+        >>> split_part("runs/rec:3"), split_part("s3://host:9/rec")
+        (('runs/rec', 3, None), ('s3://host:9/rec', None, None))
+    """
+    found = re.fullmatch(r"(.+?)(?::(\d+))?(?::(\d+))?", text, re.ASCII | re.DOTALL)
+    if found is None or Path(text).exists():
+        return text, None, None
+    path, *numbers = found.groups()
+    episode, step = (None if n is None else int(n) for n in numbers)
+    return path, episode, step
+
+
+def found_name(args: Args) -> str:
+    """Folder name of what is found: questions of attribution lie side by side.
+
+    Example:
+        >>> found_name(Args("rec", "attribution", attribution=AttributionConfig(target="value")))
+        'integrated_gradients-value'
+    """
+    if args.method != ATTRIBUTION:
+        return args.method
+    config, usual = args.attribution, AttributionConfig()
+    parts = [config.method, config.target, "" if config.site == usual.site else config.site]
+    where = "" if args.episode is None else f"e{args.episode}"
+    where += "" if args.step is None else f"s{args.step}"
+    return "-".join(re.sub(r"[^\w.+]+", "_", p).strip("_") for p in [*parts, where] if p)[:120]
+
+
 def _exit(values: dict[str, Any]) -> int:
     """Code 3 tells a script that the explanation is there but a check of it failed."""
     return 0 if values["passed"] else 3
 
 
 def _check_flags(args: Args) -> None:
-    if args.method != "traces":
-        for flag in ("site", "episode"):
-            if getattr(args, flag) is not None:
-                raise PolicyscopeError(f"--{flag} belongs to --method traces; leave it out")
-    for method, options in (("attention", AttentionConfig()), ("memory", MemoryConfig())):
+    takes = {"traces": ("site", "episode"), ATTRIBUTION: ("site", "episode", "step", "target")}
+    for flag in ("site", "episode", "step", "target"):
+        if getattr(args, flag) is not None and flag not in takes.get(args.method, ()):
+            owners = " or ".join(name for name in takes if flag in takes[name])
+            raise PolicyscopeError(f"--{flag} belongs to --method {owners}; leave it out")
+    usual = {"attention": AttentionConfig(), "memory": MemoryConfig()}
+    for method, options in {**usual, ATTRIBUTION: AttributionConfig()}.items():
         if args.method != method and getattr(args, method) != options:
             raise PolicyscopeError(
                 f"--{method}.* flags belong to --method {method}; leave them out"
             )
     if args.card and args.method != "memory":
         raise PolicyscopeError("--card belongs to --method memory; leave it out")
-
-
-_Explained = tuple[dict[str, Any], Callable[[dict[str, Any]], None]]
-
-
-def _attention(args: Args, out: Path, command: str) -> _Explained:
-    tell_progress(0, 2, "computing")
-    from policyscope.circuits.attention import explain
-    from policyscope.circuits.report import report
-    from policyscope.cli.explain_tables import attention_tables
-    from policyscope.figures.attention_page import write_attention_page
-    from policyscope.recordings.read import open_recording
-
-    recording = open_recording(args.recording)
-    result = explain(recording, args.attention, command)
-    result.save(out, overwrite=True)
-    tell_progress(1, 2, "drawing the figure")
-    write_attention_page(result, recording, out / "figure.html", args.theme)
-    return report(result), attention_tables
-
-
-def _traces(args: Args, out: Path, command: str) -> _Explained:
-    tell_progress(0, 2, "computing")
-    from policyscope.circuits.report import traces_report
-    from policyscope.circuits.traces import default_site, traces
-    from policyscope.cli.explain_tables import traces_text
-    from policyscope.figures.traces_page import write_traces_page
-    from policyscope.recordings.read import open_recording
-
-    recording = open_recording(args.recording)
-    if args.site is None:
-        site = default_site(recording) or next(iter(recording.sites), "SITE")
-        raise PolicyscopeError(f"--method traces needs a site, e.g. --site {site}")
-    first = 0 if recording.episodes.empty else int(recording.episodes["episode"].min())
-    episode = first if args.episode is None else args.episode
-    result = traces(recording, args.site, episode, command)
-    result.save(out, overwrite=True)
-    tell_progress(1, 2, "drawing the figure")
-    write_traces_page(result, out / "figure.html", args.theme)
-    return traces_report(result), traces_text
-
-
-def _memory(args: Args, out: Path, command: str) -> _Explained:
-    tell_progress(0, 2, "computing")
-    from policyscope.circuits.memory import memory_use
-    from policyscope.circuits.report import memory_report
-    from policyscope.cli.explain_tables import memory_text
-    from policyscope.figures.memory_page import write_memory_page
-    from policyscope.recordings.read import open_recording
-
-    recording = open_recording(args.recording)
-    if args.card:
-        _require_same_weights(args.card, recording)
-    result = memory_use(recording, args.memory, command)
-    result.save(out, overwrite=True)
-    tell_progress(1, 2, "drawing the figure")
-    write_memory_page(result, out / "figure.html", args.theme)
-    values = memory_report(result)
-    if args.card:
-        from policyscope.agents.store import add_to_card
-
-        add_to_card(args.card, "memory", values)
-    return values, memory_text
-
-
-def _require_same_weights(card: str, recording: Any) -> None:
-    from policyscope.agents.fit import fingerprint
-    from policyscope.agents.store import load_agent
-
-    if fingerprint(load_agent(card)) != recording.plan.weights:
-        raise PolicyscopeError(f"'{card}' has other weights than those that were recorded")
-
-
-_METHODS: dict[str, Callable[[Args, Path, str], _Explained]] = {
-    "attention": _attention,
-    "memory": _memory,
-    "traces": _traces,
-}

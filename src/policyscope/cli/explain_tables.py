@@ -46,6 +46,48 @@ def attention_tables(values: Mapping[str, Any]) -> None:
     )
 
 
+def attribution_tables(values: Mapping[str, Any]) -> None:
+    """Put out what the features share and how far it holds.
+
+    Args:
+        values: what ``attribution.summary.attribution_report`` gives, with ``result`` and
+            ``figure``.
+    """
+    console = Console(highlight=False)
+    n, numbers = values["n"], values["numbers"]
+    console.print(
+        f"[bold]{escape(values['target'])}[/] by {escape(values['method'])} at "
+        f"{escape(values['site'])}: {n['decisions']} decisions of {n['episodes']} episodes"
+    )
+    unit = f" {values['unit']}" if values["unit"] else ""
+    told = [f"target {numbers['target']['mean']:.3g}{unit} on the mean"]
+    if "change" in numbers:
+        told.append(f"change from the baseline {numbers['change']['mean']:.3g}{unit}")
+        gap, steps = numbers["gap"], numbers["steps"]
+        told.append(f"gap {gap['mean']:.2g} (95th percentile {gap['p95']:.2g})")
+        told.append(f"points on a path {steps['mean']:.0f} (95th percentile {steps['p95']:.0f})")
+    console.print("; ".join(told), markup=False)
+    if values["features"]:
+        table = Table("", "feature", "signed mean [95 %]", "mean absolute [95 %]", box=None)
+        for line in values["features"]:
+            shares = (_ends(line[kind]) for kind in ("signed", "absolute"))
+            table.add_row(line["who"], escape(line["feature"]), *shares)
+        console.print(table)
+    if values["checks"]:
+        _checks(console, values["checks"])
+    else:
+        console.print(f"unchecked: {values['unchecked']}", markup=False)
+    console.print(
+        f"result: {values['result']}\nfigure: {values['figure']}", markup=False, soft_wrap=True
+    )
+
+
+def _ends(interval: Mapping[str, Any]) -> str:
+    if interval["low"] is None:
+        return f"{interval['mean']:.3g} (1 episode)"
+    return escape(f"{interval['mean']:.3g} [{interval['low']:.3g}, {interval['high']:.3g}]")
+
+
 def traces_text(values: Mapping[str, Any]) -> None:
     """Say what was traced and where it is drawn.
 

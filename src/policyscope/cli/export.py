@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from policyscope.cli.bar import working
 from policyscope.cli.flags import parse
+from policyscope.cli.place import beside
 from policyscope.cli.plugins import Plugins, import_plugins
 from policyscope.core.errors import UnknownName
 
@@ -40,8 +42,8 @@ examples:
 class Args:
     """Flags of ``policyscope export``."""
 
-    recording: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
-    """Folder of a recording."""
+    recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
+    """Folder of a recording, or its URL."""
     episode: Annotated[int | None, tyro.conf.Positional, tyro.conf.arg(metavar="[EPISODE]")] = None
     """One episode; default is the first 100, or as many of them as a page can hold."""
     to: Literal["html"] = "html"
@@ -100,11 +102,14 @@ def _page(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     from policyscope.panel.export import export_page
+    from policyscope.recordings.read import place_of
 
     import_plugins(args.plugin)
-    out = args.out or beside(args.recording, args.episode, "html")
+    tail = "" if args.episode is None else f"-{args.episode}"
+    out = args.out or beside(args.recording, f"{tail}.html")
     episodes = None if args.episode is None else [args.episode]
-    page = export_page(args.recording, out, episodes, args.site, args.track)
+    with working("writing the page"):
+        page = export_page(place_of(args.recording), out, episodes, args.site, args.track)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"wrote {page.path}: {_episodes_text(page)}, {page.bytes / 1e6:.2f} MB")
     for line in page.left_out:
@@ -112,14 +117,9 @@ def _page(argv: Sequence[str]) -> int:
     return 0
 
 
-def beside(recording: Path, episode: int | None, ending: str) -> Path:
-    """Name of a file beside a recording: ``REC.html``, ``REC-3.gif``."""
-    folder = recording.resolve()
-    tail = "" if episode is None else f"-{episode}"
-    return Path(recording, "..", f"{folder.name}{tail}.{ending}").resolve()
-
-
 def _episodes_text(page: "Written") -> str:
+    if not page.of:
+        return "no episode, for none is finished"
     if page.episodes == page.of:
         return f"all {page.of} episodes" if page.of > 1 else "its only episode"
     return f"{page.episodes} of {page.of} episodes"

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import tyro
 
 from policyscope.cli.bar import progress_bar
-from policyscope.cli.export import beside, form_of
+from policyscope.cli.export import form_of
 from policyscope.cli.flags import parse
+from policyscope.cli.place import beside, require_folder
 from policyscope.core.errors import PolicyscopeError
 
 EXAMPLES = """Write an episode, or some of its steps, as mp4 or GIF.
@@ -30,8 +31,8 @@ _RANGE = re.compile(r"(\d*):(\d*)")
 class Args:
     """Flags of ``policyscope export --to mp4|gif``."""
 
-    recording: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
-    """Folder of a recording."""
+    recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
+    """Folder of a recording, or its URL."""
     episode: Annotated[int | None, tyro.conf.Positional, tyro.conf.arg(metavar="[EPISODE]")] = None
     """Number of the episode; default is the first."""
     to: Literal["mp4", "gif"] = "mp4"
@@ -56,9 +57,13 @@ def main(argv: Sequence[str]) -> int:
     """Run ``policyscope export --to mp4|gif``."""
     args = parse(Args, argv, "export", EXAMPLES)
     steps = parse_steps(args.steps)
+    if not 0 < args.fps <= 240:
+        raise PolicyscopeError(f"--fps must lie above 0 and be at most 240, got {args.fps:g}")
     form = form_of(argv)
     if args.out and args.out.suffix.lower() != f".{form}":
         raise PolicyscopeError(f"--out of a clip ends with .{form}, got {args.out}")
+    if args.out is None:
+        require_folder(args.recording, "FILE")
     from rich.console import Console
 
     from policyscope.recordings.clips.video import write_video
@@ -70,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     episode = args.episode
     if episode is None:
         episode = int(recording.episodes["episode"].iloc[0])
-    out = args.out or beside(args.recording, episode, form)
+    out = args.out or beside(args.recording, f"-{episode}.{form}")
     drawn: list[int] = []
     with progress_bar() as bar:
         task = bar.add_task("drawing frames", total=None)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from policyscope.cli.bar import progress_bar
 from policyscope.cli.flags import parse
 
 EXAMPLES = """Write a recording as a dataset of the library Minari.
@@ -24,8 +25,8 @@ examples:
 class Args:
     """Flags of ``policyscope export --to minari``."""
 
-    recording: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
-    """Folder of a recording."""
+    recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
+    """Folder of a recording, or its URL."""
     out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")]
     """The dataset's folder; its name ends with a version, e.g. cars-v0."""
     to: Literal["minari"] = "minari"
@@ -46,7 +47,11 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.recordings.read import open_recording
 
     recording = open_recording(args.recording)
-    written = write_dataset(recording, args.out, args.infos, args.episodes or None)
+    with progress_bar() as bar:
+        task = bar.add_task("writing episodes", total=len({*args.episodes} or recording))
+        written = write_dataset(
+            recording, args.out, args.infos, args.episodes or None, lambda: bar.advance(task)
+        )
     console = Console(highlight=False, soft_wrap=True, markup=False)
     counts = f"{written.episodes:,} episodes, {written.steps:,} steps"
     console.print(f"wrote {written.path}: {counts}")

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import tyro
 
 from policyscope.cli.bar import progress_bar
-from policyscope.cli.export import beside
 from policyscope.cli.flags import parse
+from policyscope.cli.place import beside
 
 EXAMPLES = """Write the steps of all episodes as one Parquet table, one row a step.
 
@@ -26,8 +26,8 @@ examples:
 class Args:
     """Flags of ``policyscope export --to parquet``."""
 
-    recording: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
-    """Folder of a recording."""
+    recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECORDING")]
+    """Folder of a recording, or its URL."""
     to: Literal["parquet"] = "parquet"
     """The form."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -41,13 +41,13 @@ class Args:
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope export --to parquet``."""
     args = parse(Args, argv, "export", EXAMPLES)
+    out = args.out or beside(args.recording, ".parquet")
     from rich.console import Console
 
     from policyscope.recordings.exchange.parquet import write_steps
     from policyscope.recordings.read import open_recording
 
     recording = open_recording(args.recording)
-    out = args.out or beside(args.recording, None, "parquet")
     total = int(recording.episodes["steps"].sum())
     with progress_bar() as bar:
         task = bar.add_task("writing steps", total=total)

@@ -3,14 +3,14 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from policyscope.cli.bar import working
 from policyscope.cli.flags import parse
 from policyscope.cli.moment import parse_moment
-from policyscope.cli.step import about, check_json, out_folder, put_json, tell_end
+from policyscope.cli.step import StepArgs, about, check_json, out_folder, put_json, tell_end
 
 EXAMPLES = """Put the player or mouse on every legal cell of a recorded scene and ask the agent.
 
@@ -21,22 +21,14 @@ examples:
 """
 
 
-@dataclass(frozen=True)
-class Args:
+@dataclass(frozen=True, kw_only=True)
+class Args(StepArgs):
     """Flags of ``policyscope field``."""
 
-    moment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC:EPISODE:STEP")]
-    """Folder of the recording, number of the episode, step."""
     edit: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """A change of the scene, in quotes; may be repeated. The field is drawn before and after."""
     around: float | None = None
     """Only cells so many tiles from the recorded place; default: all that a frame shows."""
-    out: Path | None = None
-    """Folder of the result and its page; default: in fields/ of the recording."""
-    json: str | None = None
-    """Write JSON to this file, or '-' to put it out instead of the text."""
-    theme: Literal["light", "dark"] = "light"
-    """Look of the figure."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,10 +44,11 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.recordings.read import open_recording
     from policyscope.recordings.replays.field import policy_field
 
-    result = policy_field(
-        open_recording(path), episode, step, args.edit,
-        around=args.around, command=f"policyscope field {shlex.join(argv)}",
-    )  # fmt: skip
+    with working("asking at every place"):
+        result = policy_field(
+            open_recording(path), episode, step, args.edit,
+            around=args.around, command=f"policyscope field {shlex.join(argv)}",
+        )  # fmt: skip
     result.save(out, overwrite=True)
     data = result.data
     best = data["probability"].argmax("action_name").values

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from policyscope.cli.bar import progress_bar
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import write_text
@@ -34,7 +35,7 @@ class Args:
     """Flags of ``policyscope find``."""
 
     recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC")]
-    """Folder of the recording."""
+    """Folder of the recording, or its URL."""
     query: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="QUERY")]
     """What to look for, in quotes."""
     one_per_episode: bool = False
@@ -61,12 +62,17 @@ def main(argv: Sequence[str]) -> int:
     if args.limit < 1:
         raise PolicyscopeError(f"--limit must be at least 1, got {args.limit}")
     from policyscope.recordings.find.grammar import parse_query
-    from policyscope.recordings.find.search import find
+    from policyscope.recordings.find.search import Search
     from policyscope.recordings.read import open_recording
 
     query = parse_query(args.query)
     recording = open_recording(args.recording)
-    found = find(recording, query, args.one_per_episode, args.gamma, args.lam)
+    search = Search(recording, query, args.one_per_episode, args.gamma, args.lam)
+    with progress_bar() as bar:
+        task = bar.add_task("searching", total=int(recording.episodes["steps"].sum()))
+        while search.go_on():
+            bar.update(task, completed=search.done)
+    found = search.table()
     if args.json:
         values = _values(args, found, len(recording))
         text = json.dumps(values, indent=2, allow_nan=False) + "\n"
@@ -79,7 +85,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _values(args: Args, found: "pd.DataFrame", episodes: int) -> dict:
-    lines = found.astype(object).where(found.notna(), None).to_dict("records")
+    """The moments as JSON values; a number that is not known or infinite is null."""
+    import numpy as np
+
+    known = found.notna() & ~found.isin([np.inf, -np.inf])
+    lines = found.astype(object).where(known, None).to_dict("records")
     return {"recording": args.recording, "query": args.query, "episodes": episodes, "found": lines}
 
 

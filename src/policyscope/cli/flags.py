@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import tyro
 
@@ -12,6 +14,7 @@ from policyscope.core.errors import PolicyscopeError
 
 Flags = TypeVar("Flags")
 _FRAME = "╭╮╰╯│─ \n"
+_URL = re.compile(r"[A-Za-z][\w+.-]+:/")
 
 
 def parse(
@@ -38,7 +41,9 @@ def parse(
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(kind, args=list(argv), prog=prog, description=about)
+            flags = tyro.cli(kind, args=list(argv), prog=prog, description=about)
+        _require_local(flags)
+        return flags
     except SystemExit as end:
         if not end.code:
             sys.stdout.write(f"\n{below()}\n" if below else "")
@@ -46,11 +51,21 @@ def parse(
     raise PolicyscopeError(f"{_first_sentence(complaint.getvalue())}; see: {prog} --help") from None
 
 
+def _require_local(flags: Any) -> None:
+    """Refuse a URL where a path of this machine is meant: it would make folders of its parts."""
+    for name, value in vars(flags).items():
+        for path in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(path, Path) and _URL.match(str(path)):
+                flag = name.replace("_", "-")
+                raise PolicyscopeError(f"{flag}: {path} is a URL; give a path of this machine")
+
+
 def _first_sentence(box: str) -> str:
     """What a framed complaint says before its first rule, without frame and title."""
     told: list[str] = []
     for line in box.splitlines()[1:]:
         text = line.strip(_FRAME)
+        text = "" if set(text) == {"-"} else text  # a rule, where the terminal knows no others
         if (not text and told) or text.startswith("Got errors"):
             break
         told.append(text)

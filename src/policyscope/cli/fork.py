@@ -1,22 +1,27 @@
 """``policyscope fork``: play on from a recorded step, with changes and without."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from policyscope.cli.bar import progress_bar
 from policyscope.cli.flags import parse
 from policyscope.cli.moment import parse_moment
-from policyscope.cli.step import about, check_json, out_folder, put_json, tell_end
+from policyscope.cli.step import StepArgs, about, check_json, out_folder, put_json, tell_end
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from policyscope.core.result import Result
     from policyscope.recordings.read import Recording
+    from policyscope.recordings.replays.fork import Progress
 
 EXAMPLES = """Play on from a recorded step, with changes and without, on the same chances.
 
@@ -32,12 +37,10 @@ examples:
 """
 
 
-@dataclass(frozen=True)
-class Args:
+@dataclass(frozen=True, kw_only=True)
+class Args(StepArgs):
     """Flags of ``policyscope fork``."""
 
-    moment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC:EPISODE:STEP")]
-    """Folder of the recording, number of the episode, step whose decision comes next."""
     edit: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """A change, in quotes; may be repeated."""
     seeds: int = 20
@@ -54,12 +57,6 @@ class Args:
     """Side of each of the clip's pictures in pixels."""
     fps: float | None = None
     """Steps shown per second; default: 15 for images, else 2."""
-    out: Path | None = None
-    """Folder of the result and its page; default: in forks/ of the recording."""
-    json: str | None = None
-    """Write JSON to this file, or '-' to put it out instead of the text."""
-    theme: Literal["light", "dark"] = "light"
-    """Look of the figure."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -73,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
 
     config = ForkConfig(args.seeds, args.during, args.null, args.seed)
     recording = open_recording(path)
-    with _bar() as progress:
+    with _told() as progress:
         result = fork(
             recording, episode, step, args.edit, config,
             command=f"policyscope fork {shlex.join(argv)}", progress=progress,
@@ -100,26 +97,17 @@ def _check_flags(args: Args) -> None:
         )
 
 
-def _bar() -> Any:
+@contextmanager
+def _told() -> "Iterator[Progress]":
     """A bar of the futures played, and the same told to a program that asked."""
-    from contextlib import contextmanager
+    with progress_bar() as bar:
+        task = bar.add_task("playing futures", total=None)
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            tell_progress(done, total, "playing on")
 
-    @contextmanager
-    def shown() -> Any:
-        columns = TextColumn("futures"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
-            task = bar.add_task("futures", total=None)
-
-            def progress(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total)
-                tell_progress(done, total, "playing on")
-
-            yield progress
-
-    return shown()
+        yield progress
 
 
 def _page(args: Args, recording: "Recording", result: "Result", out: Path) -> None:
@@ -131,9 +119,19 @@ def _page(args: Args, recording: "Recording", result: "Result", out: Path) -> No
     if args.clip != "none":
         image = len(recording.space.obs_shape) == 3
         frames = fork_frames(recording, result, int(args.clip), args.size)
-        clip = encode(frames, args.fps or (15 if image else 2))
+        shown = _counted(frames, result.data.sizes["time"])
+        clip = encode(shown, args.fps or (15 if image else 2))
         (out / "clip.mp4").write_bytes(clip)
     write_fork_page(result, out / "figure.html", clip, args.theme)
+
+
+def _counted(frames: "Iterable[np.ndarray]", total: int) -> "Iterator[np.ndarray]":
+    """The frames of the clip, with a bar of those that are drawn."""
+    with progress_bar() as bar:
+        task = bar.add_task("drawing the clip", total=total)
+        for frame in frames:
+            yield frame
+            bar.advance(task)
 
 
 def report(result: "Result", out: Path) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from policyscope.cli.flags import parse
+from policyscope.cli.place import beside
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import write_text
 
 if TYPE_CHECKING:
     from policyscope.recordings.highlights.moments import Moment
-    from policyscope.recordings.read import Recording
 
 EXAMPLES = """Write a page of short clips of the telling moments of a recording.
 
@@ -36,8 +36,8 @@ examples:
 class Args:
     """Flags of ``policyscope highlights``."""
 
-    recording: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="REC")]
-    """Folder of the recording."""
+    recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC")]
+    """Folder of the recording, or its URL."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="PAGE.html")] = None
     """HTML file to write; default is beside the recording: REC-highlights.html."""
     clips: int = 12
@@ -55,7 +55,7 @@ class Args:
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope highlights``."""
     args = parse(Args, argv, "highlights", EXAMPLES)
-    out = args.out or _beside(args.recording)
+    out = Path("-") if args.json == "-" else args.out or beside(args.recording, "-highlights.html")
     _check(args, out)
     from rich.console import Console
     from rich.progress import Progress
@@ -72,19 +72,19 @@ def main(argv: Sequence[str]) -> int:
         moments = choose(recording, args.clips, args.kinds or None, args.seed,
                          lambda _: bar.advance(task))  # fmt: skip
         if args.json == "-":
-            sys.stdout.write(_values(recording, moments))
+            sys.stdout.write(_values(args.recording, moments))
             return 0
         task = bar.add_task("filming", total=len(moments))
         clips, notes = film_all(recording, moments, args.size, lambda _: bar.advance(task))
     size = write_highlights(recording, clips, out, notes)
     if args.json:
-        write_text(args.json, _values(recording, moments))
+        write_text(args.json, _values(args.recording, moments))
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for moment in moments:
-        console.print(f"{recording.path}:{moment.episode}:{moment.step}  {moment.why}")
+        console.print(f"{args.recording}:{moment.episode}:{moment.step}  {moment.why}")
     for note in notes:
         console.print(note)
-    console.print(f"wrote {out}: {len(clips)} clips, {size / 1e6:.2f} MB")
+    console.print(f"wrote {out}: {len(clips)} clip{'s' * (len(clips) != 1)}, {size / 1e6:.2f} MB")
     return 0
 
 
@@ -102,12 +102,7 @@ def _check(args: Args, out: Path) -> None:
             raise BadFile(path, "its folder does not exist", "make it, or choose another file")
 
 
-def _beside(recording: Path) -> Path:
-    folder = recording.resolve()
-    return Path(recording, "..", f"{folder.name}-highlights.html").resolve()
-
-
-def _values(recording: "Recording", moments: "list[Moment]") -> str:
+def _values(recording: str, moments: "list[Moment]") -> str:
     """The moments as JSON; a number that is not known is null."""
 
     def known(value: Any) -> Any:
@@ -116,5 +111,5 @@ def _values(recording: "Recording", moments: "list[Moment]") -> str:
     lines = [{name: known(value) for name, value in asdict(m).items()} for m in moments]
     for line in lines:
         line["return"] = line.pop("total")
-    values = {"recording": str(recording.path), "moments": lines}
+    values = {"recording": recording, "moments": lines}
     return json.dumps(values, indent=2, allow_nan=False) + "\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from policyscope.cli.bar import working
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 
@@ -144,7 +145,8 @@ def _episodes(args: Args, lineage: str) -> int:
         if getattr(args, name) is not None:
             raise PolicyscopeError(f"--{name} says nothing about episodes of lineage {lineage}")
     command = f"policyscope import {args.file.resolve().name}"
-    recording = import_episodes(args.file, args.out, lineage, _env(args), command)
+    with working("importing episodes"):
+        recording = import_episodes(args.file, args.out, lineage, _env(args), command)
     steps = int(recording.episodes["steps"].sum())
     counts = f"{len(recording):,} episodes, {steps:,} steps"
     _tell(f"{args.out}: a recording of {counts}, by an unknown policy ({lineage})")

@@ -83,8 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     except PolicyscopeError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was finished is kept\n")
+    except KeyboardInterrupt as stop:  # a verb that kept something says so in it
+        sys.stderr.write(f"{str(stop) or 'stopped'}\n")
         return 130
     except BrokenPipeError:
         return 0

@@ -4,7 +4,6 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
@@ -24,11 +23,13 @@ WIDE = 0.2
 
 EXAMPLES = """Record episodes: observations, activations, scene, decisions and their consequences.
 
-The same command goes on where a killed or interrupted one stopped, to the same bytes.
+The same command goes on where a killed or interrupted one stopped, to the same bytes. With --resume
+and more --episodes, it adds the missing ones.
 
 examples:
   policyscope record highway-ego-attention --episodes 20 --out runs/rec
   policyscope record runs/fast-0 --sites 'attention_layer.*' 'output_layer.*' --out runs/rec
+  policyscope record highway-ego-attention --episodes 50 --resume --out runs/rec
   policyscope record runs/ppo-0 --act sample --seed 500 --workers 2 --out runs/rec
 """
 
@@ -65,6 +66,8 @@ class Args:
     """Episodes written at a time; a killed recorder loses at most one shard per process."""
     every: int = 1
     """Keep convolutional sites (in float16) at each K-th step of an episode, from its first on."""
+    resume: bool = False
+    """Where --out holds a recording of fewer episodes, add the missing ones."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -80,8 +83,10 @@ def main(argv: Sequence[str]) -> int:
 
     from policyscope.agents.store import load_agent
     from policyscope.cli.environment import choose_env
-    from policyscope.recordings.plan import check_folder, make_plan
+    from policyscope.recordings.plan import make_plan
+    from policyscope.recordings.record import check_out
     from policyscope.recordings.show import show_recording
+    from policyscope.rollouts.cluster import require_cluster
 
     agent = load_agent(args.agent, args.weights)
     spec = choose_env(agent, args.env, args.env_set, args.mode)
@@ -90,8 +95,9 @@ def main(argv: Sequence[str]) -> int:
         agent, spec, args.episodes, args.seed, sites,
         act=args.act, shard_episodes=args.shard_episodes, every=args.every,
     )  # fmt: skip
-    if "://" not in args.out:
-        check_folder(Path(args.out), plan)
+    check_out(args.out, plan, args.resume)
+    if args.cluster is not None:
+        require_cluster(args.cluster)
     _record(agent, plan, args, Console(stderr=True, highlight=False), shlex.join(argv))
     show_recording(args.out, Console(highlight=False))
     return 0
@@ -116,15 +122,21 @@ def _record(agent: "Agent", plan: "Plan", args: Args, console: "Console", line: 
     )  # fmt: skip
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("shards", total=plan.shards)
-        record_plan(
-            agent,
-            plan,
-            args.out,
-            workers=workers,
-            cluster=args.cluster,
-            progress=lambda done, _: bar.update(task, completed=done),
-            command=f"policyscope record {line}",
-        )
+        try:
+            record_plan(
+                agent,
+                plan,
+                args.out,
+                workers=workers,
+                cluster=args.cluster,
+                resume=args.resume,
+                progress=lambda done, _: bar.update(task, completed=done),
+                command=f"policyscope record {line}",
+            )
+        except KeyboardInterrupt:
+            done = int(bar.tasks[0].completed)
+            told = f"{done} of {plan.shards} shards are kept; the same command goes on"
+            raise KeyboardInterrupt(f"interrupted; {told}" if done else "") from None
 
 
 def _announce(agent: "Agent", plan: "Plan", args: Args, console: "Console") -> int:
@@ -143,8 +155,9 @@ def _announce(agent: "Agent", plan: "Plan", args: Args, console: "Console") -> i
     if args.cluster:
         where = f"one worker of {args.cluster}"
     console.print(
-        f"{plan.episodes} episodes, shards: {plan.shards}, sites: {len(plan.sites)}, acting "
-        f"{plan.act}: {about} {budget.steps} steps{between}, {size_text(budget.bytes)} on disk, "
+        f"{plan.episodes} episode{'s' * (plan.episodes > 1)}, shards: {plan.shards}, "
+        f"sites: {len(plan.sites)}, acting {plan.act}: {about} "
+        f"{budget.steps} steps{between}, {size_text(budget.bytes)} on disk, "
         f"{budget.seconds_with(workers):.0f} s in {where}",
         soft_wrap=True,
     )

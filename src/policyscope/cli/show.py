@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from policyscope.cli.flags import parse
+from policyscope.core.errors import BadFile
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,8 @@ class Args:
     """Flags of ``policyscope show``."""
 
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
-    """Folder of an agent, a training run, a recording or a result, or a shipped agent's name."""
+    """Folder of an agent, a training run, a recording or a result, or a shipped agent's name, or
+    the URL of a recording."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,15 +37,23 @@ def main(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if (Path(args.path) / "recording.json").is_file():
+    if "://" in args.path or (Path(args.path) / "recording.json").is_file():
         from policyscope.recordings.show import show_recording
 
-        show_recording(Path(args.path), console)
+        show_recording(args.path, console)
     elif (Path(args.path) / "result.json").is_file():
         _show_result(Path(args.path), console)
+    elif Path(args.path).exists() and not _is_agent(Path(args.path)):
+        cause = "holds no agent, no training run, no recording and no result"
+        raise BadFile(args.path or ".", cause, "give the folder of one, or a shipped agent's name")
     else:
         _show_agent(args.path, console)
     return 0
+
+
+def _is_agent(folder: Path) -> bool:
+    """Whether an agent lies in a folder, or was meant to: then it is told what is wrong with it."""
+    return any((folder / name).exists() for name in ("agent.json", "run.json", "agent"))
 
 
 def _show_agent(name: str, console: "Console") -> None:

@@ -3,15 +3,33 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from policyscope.core.errors import BadFile, PolicyscopeError
+import tyro
+
+from policyscope.cli.place import require_folder
+from policyscope.core.errors import BadFile
 from policyscope.core.files import write_text
 
 if TYPE_CHECKING:
     from policyscope.core.result import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepArgs:
+    """Flags of each of them."""
+
+    moment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC:EPISODE:STEP")]
+    """Folder or URL of the recording, number of the episode, step whose decision comes next."""
+    out: Path | None = None
+    """Folder of the result and its page; default: one for each question in the recording."""
+    json: str | None = None
+    """Write JSON to this file, or '-' to put it out instead of the text."""
+    theme: Literal["light", "dark"] = "light"
+    """Look of the figure."""
 
 
 def out_folder(given: Path | None, recording: str, verb: str, question: Sequence[object]) -> Path:
@@ -28,8 +46,7 @@ def out_folder(given: Path | None, recording: str, verb: str, question: Sequence
         PolicyscopeError: a recording at a URL without ``--out``.
     """
     if given is None:
-        if "://" in recording:
-            raise PolicyscopeError("a recording at a URL needs --out FOLDER for what is found")
+        require_folder(recording)
         episode, step, *rest = question
         mark = f"-{sha256(repr(rest).encode()).hexdigest()[:6]}" if any(rest) else ""
         given = Path(recording) / verb / f"{episode}-{step}{mark}"

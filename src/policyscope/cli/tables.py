@@ -27,7 +27,7 @@ def evaluation_tables(name: str, values: Mapping[str, Any]) -> None:
         markup=False,
     )
     if values["paired"]:
-        console.print(_differences(name, values["paired"]))
+        console.print(_differences(name, values["paired"], n))
         console.print(
             f"Difference in return on the same {n} seeds, mean [{level} interval]; p: two-sided "
             "sign-flip permutation. A true difference of the detectable size is found 4 times out "
@@ -43,26 +43,30 @@ def _policies(name: str, values: Mapping[str, Any]) -> Table:
         table.add_column(label, overflow="fold")
     table.add_row("acts", *(c["act"] for c in columns.values()))
     for quantity in ("return", "length"):
-        table.add_row(quantity, *(_interval(c[quantity]) for c in columns.values()))
+        cells = (_interval(c[quantity], values["n"]) for c in columns.values())
+        table.add_row(quantity, *cells)
     for outcome in values["agent"]["outcomes"]:
         table.add_row(outcome, *(_rate(c["outcomes"][outcome]) for c in columns.values()))
     return table
 
 
-def _differences(name: str, paired: Mapping[str, Any]) -> Table:
+def _differences(name: str, paired: Mapping[str, Any], n: int) -> Table:
     table = Table(
         Column(f"{name} minus", overflow="fold"), "difference in return", "p", "detectable"
     )
     for label, row in paired.items():
-        effect = f"{float(row['minimum_detectable_effect']):.2f}"
-        difference = _interval(row["difference"]).replace("\n", " ")
+        size = float(row["minimum_detectable_effect"])
+        effect = f"{size:.2f}" if size else "unknown"  # no spread was seen to tell it by
+        difference = _interval(row["difference"], n).replace("\n", " ")
         table.add_row(label, difference, f"{row['p']:.2g}", effect)
     return table
 
 
-def _interval(values: Mapping[str, Any]) -> str:
-    numbers = (float(values[key]) for key in ("mean", "low", "high"))
-    return "{:.2f}\n\\[{:.2f}, {:.2f}]".format(*numbers)
+def _interval(values: Mapping[str, Any], n: int) -> str:
+    mean, low, high = (float(values[key]) for key in ("mean", "low", "high"))
+    if low == high:  # no interval: numbers that never differ say nothing of how they spread
+        return f"{mean:.2f}\n(all {n} equal)"
+    return f"{mean:.2f}\n\\[{low:.2f}, {high:.2f}]"
 
 
 def _rate(values: Mapping[str, Any]) -> str:

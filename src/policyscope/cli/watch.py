@@ -57,8 +57,10 @@ class Args:
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope watch``."""
     args = parse(Args, argv, "watch", EXAMPLES)
-    if args.fps <= 0 or not 32 <= args.size <= 4096:
-        raise PolicyscopeError("--fps must be positive and --size between 32 and 4096")
+    if not 0 < args.fps <= 240 or not 32 <= args.size <= 4096:
+        raise PolicyscopeError(
+            "--fps must lie above 0 and be at most 240, --size between 32 and 4096"
+        )
     if find_spec("av") is None:
         raise MissingPart("av", "video")
     try:
@@ -82,12 +84,17 @@ def main(argv: Sequence[str]) -> int:
         )
         frames = int(recording.episodes["steps"].sum())
         bar.reset(task, description="drawing frames", total=frames)
-        for row in recording.episodes.to_dict("records"):
+        for number, row in enumerate(recording.episodes.to_dict("records")):
             path = args.out / f"seed_{row['seed']:05}.mp4"
-            write_video(
-                recording, int(row["episode"]), path, size=args.size, fps=args.fps,
-                progress=lambda _: bar.advance(task), overlays=args.overlay, targets=args.target,
-            )  # fmt: skip
+            try:
+                write_video(
+                    recording, int(row["episode"]), path, size=args.size, fps=args.fps,
+                    progress=lambda _: bar.advance(task), overlays=args.overlay,
+                    targets=args.target,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                told = f"interrupted; videos kept in {args.out}: {number}"
+                raise KeyboardInterrupt(told if number else "") from None
             bar.stop()  # a line on stdout and a bar on stderr would run into each other
             told = f"{row['steps']} steps, return {row['return']:.2f}, {row['outcome']}"
             console.print(f"{path}: {told}, {recording.act}", markup=False)

@@ -3,14 +3,14 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from policyscope.cli.bar import working
 from policyscope.cli.flags import parse
 from policyscope.cli.moment import parse_moment
-from policyscope.cli.step import about, check_json, out_folder, put_json, tell_end
+from policyscope.cli.step import StepArgs, about, check_json, out_folder, put_json, tell_end
 from policyscope.core.errors import PolicyscopeError
 
 if TYPE_CHECKING:
@@ -24,22 +24,14 @@ examples:
 """
 
 
-@dataclass(frozen=True)
-class Args:
+@dataclass(frozen=True, kw_only=True)
+class Args(StepArgs):
     """Flags of ``policyscope why-not``."""
 
-    moment: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC:EPISODE:STEP")]
-    """Folder of the recording, number of the episode, step."""
     action: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ACTION")]
     """Name or number of the other action."""
     limit: int = 10
     """Lines of the table; --json has all."""
-    out: Path | None = None
-    """Folder of the result and its page; default: in why-not/ of the recording."""
-    json: str | None = None
-    """Write JSON to this file, or '-' to put it out instead of the table."""
-    theme: Literal["light", "dark"] = "light"
-    """Look of the figure."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,7 +47,8 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.recordings.replays.why_not import why_not
 
     command = f"policyscope why-not {shlex.join(argv)}"
-    result = why_not(open_recording(path), episode, step, args.action, command=command)
+    with working("trying changes"):
+        result = why_not(open_recording(path), episode, step, args.action, command=command)
     action = result.parameters["action"]
     out = out_folder(args.out, path, "why-not", (episode, step, action))
     result.save(out, overwrite=True)

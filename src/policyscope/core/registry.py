@@ -53,11 +53,13 @@ _ENTRIES: dict[str, dict[str, str]] = {
     },
     "method": {
         "attention": "policyscope.circuits.attention:explain",
+        "attribution": "policyscope.attribution.explain:attribute",
         "memory": "policyscope.circuits.memory:memory_use",
         "traces": "policyscope.circuits.traces:traces",
     },
     "figure": {
         "attention": "policyscope.figures.attention:draw",
+        "attribution": "policyscope.figures.attribution:draw",
         "field": "policyscope.figures.field:draw",
         "fork": "policyscope.figures.fork:draw",
         "memory": "policyscope.figures.memory:draw",

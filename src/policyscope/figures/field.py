@@ -7,9 +7,8 @@ from plotly.subplots import make_subplots
 
 from policyscope.core.result import Result
 from policyscope.figures.theme import EGO_COLOUR, dress
+from policyscope.recordings.replays.field import pushes
 
-#: What the words of an action's name push towards, x to the right and y down.
-_PUSHES = {"LEFT": (-1, 0), "RIGHT": (1, 0), "UP": (0, -1), "DOWN": (0, 1)}
 REACH = 0.62  # tiles that the longest arrow spans
 ARROW = "#1B1F24"
 _SHADES = [(0, "#D9713C"), (0.5, "#F3EBDD"), (1, "#7DB4D8")]
@@ -46,17 +45,6 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
         figure.update_xaxes(showgrid=False, constrain="domain", title="tiles", **at)
     figure.update_layout(height=560, width=520 * len(sides) + 110, margin={"t": 48, "b": 88})
     return figure.update_layout(legend={"orientation": "h", "y": -0.12})
-
-
-def pushes(actions: list[str]) -> np.ndarray:
-    """Where each action pushes, (A, 2), x to the right and y down; 0 for those without a direction.
-
-    Example:
-        >>> pushes(["LEFT_UP", "A"]).tolist()
-        [[-1.0, -1.0], [0.0, 0.0]]
-    """
-    each = [np.sum([_PUSHES.get(word, (0, 0)) for word in name.split("_")], 0) for name in actions]
-    return np.array(each, float).reshape(len(actions), 2)
 
 
 def _range(data: xr.Dataset) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from policyscope.figures.step_page import write_step_page
 
 _WORDS = (
     "Episode {episode}, step {step}; {changes}. {pairs}: both futures of a pair draw the same "
-    "chances. {effect} (undiscounted, from this step on; the interval is a bootstrap over pairs). "
+    "chances. {effect} (undiscounted, from this step on{between}). "
     "{parting}"
 )
 
@@ -49,7 +49,11 @@ def words(result: Result) -> str:
         if len(parted)
         else "The actions never part."
     )
-    between = f" [{low:.2f}, {high:.2f}]" if n > 1 else ""
+    spread, between = "", ""
+    if n > 1 and low == high:  # no interval: numbers that never differ do not tell their spread
+        between = f"; equal in all {n} pairs"
+    elif n > 1:
+        spread, between = f" [{low:.2f}, {high:.2f}]", "; the interval is a bootstrap over pairs"
     pairs = f"{n} pairs" if n > 1 else f"One pair, as {data.attrs['chance'] or 'was asked'}"
     if n > 1 and data.attrs["held"]:
         pairs += f" ({data.attrs['held']})"
@@ -58,6 +62,7 @@ def words(result: Result) -> str:
         step=told["step"],
         changes=", ".join(told["told"]) or "nothing changed",
         pairs=pairs,
-        effect=f"Changed minus kept: {mean:+.2f}{between}",
+        effect=f"Changed minus kept: {mean:+.2f}{spread}",
+        between=between,
         parting=parting,
     )

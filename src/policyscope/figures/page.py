@@ -38,6 +38,12 @@ def note(text: str, title: str = "") -> str:
     return f"{above}<p>{html.escape(text)}</p>"
 
 
+def code(text: str, title: str = "") -> str:
+    """A fragment of HTML: lines of code under an optional title; all text is escaped."""
+    above = f"<h2>{html.escape(title)}</h2>" if title else ""
+    return f"{above}<pre>{html.escape(text)}</pre>"
+
+
 def write_page(
     path: Path, title: str, parts: Iterable[go.Figure | str], mode: str = "light"
 ) -> None:

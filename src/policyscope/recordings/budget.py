@@ -15,6 +15,7 @@ from policyscope.agents.agent import Agent
 from policyscope.core.errors import BadFile, system_cause
 from policyscope.envs.make import make
 from policyscope.recordings.gather import gather, slimmed
+from policyscope.recordings.open_shards import steps_together
 from policyscope.recordings.plan import Plan, prepare
 from policyscope.recordings.store import shard_folder, write_shard
 from policyscope.rollouts.loop import Row, Watch, rollout, seeded_episodes
@@ -28,6 +29,8 @@ ENOUGH = 0.05
 #: Bytes of rows that a probe keeps.
 KEPT_BYTES = 2**27
 WORKER_START_SECONDS = 4.0
+#: Episodes at most that are drawn to tell how long lanes wait for each other.
+DRAWN = 512
 
 
 @dataclass(frozen=True)
@@ -247,16 +250,16 @@ def _size(folder: Path) -> int:
 
 
 def _acting(probe: _Probe, lengths: np.ndarray, plan: Plan) -> float:
-    """Seconds of acting: lanes that wait for the longest episode of a shard cost time as well."""
+    """Seconds of acting: lanes that wait for the last episode of all cost time as well."""
     running, spent = np.array(probe.lockstep[1:] or probe.lockstep).T
     one, each = spent.mean(), 0.0
     if len(np.unique(running)) > 1:
         each = float(np.clip(np.polyfit(running, spent, 1)[0], 0, spent.mean() / running.mean()))
         one = spent.mean() - each * running.mean()
-    rng, rounds = np.random.default_rng(0), []
-    for _ in range(50):
-        lanes = np.zeros(plan.lanes)
-        for steps in rng.choice(lengths, min(plan.shard_episodes, plan.episodes)):
-            lanes[lanes.argmin()] += steps
-        rounds.append(lanes.max())
-    return float(one * np.mean(rounds) * plan.shards + each * lengths.mean() * plan.episodes)
+    rng, drawn = np.random.default_rng(0), min(plan.episodes, DRAWN)
+    rounds = [
+        steps_together(rng.choice(lengths, drawn).tolist(), plan.lanes, plan.shard_episodes)
+        for _ in range(4)
+    ]
+    together = np.mean(rounds) / drawn * plan.episodes
+    return float(one * together + each * lengths.mean() * plan.episodes)

@@ -1,6 +1,7 @@
 """Check a recording: every byte against its checksum, and what the parts say against each other."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, system_cause
 from policyscope.recordings.check_shard import Fault, check_shard
 from policyscope.recordings.checksums import file_names, file_sum, require_seal
-from policyscope.recordings.plan import OPTIONAL, UNKNOWN, Plan, read_header
+from policyscope.recordings.plan import (
+    OPTIONAL,
+    UNKNOWN,
+    Plan,
+    plan_of,
+    read_header,
+    require_layout,
+)
+from policyscope.recordings.remote import SEAL, TABLE, is_url, outline
 from policyscope.recordings.store import finished_shards, same_table, shard_folder
 
 Progress = Callable[[int, int], None]
@@ -41,13 +50,14 @@ def check_recording(path: str | Path, progress: Progress | None = None) -> list[
     """Faults of a recording; none for a whole one.
 
     Args:
-        path: its folder.
+        path: its folder, or a URL of any file system that fsspec knows.
         progress: called with the numbers of checked and of all shards.
 
     Raises:
         BadFile: the folder holds no part of a recording.
 
-    Cost: reads every byte twice, one chunk at a time.
+    Cost: reads every byte twice, one chunk at a time. At a URL, fetches every byte and keeps one
+    shard of them.
 
     Example:
         >>> check_recording("runs/rec")  # doctest: +SKIP
@@ -58,7 +68,20 @@ def check_recording(path: str | Path, progress: Progress | None = None) -> list[
 
 def examine(path: str | Path, progress: Progress | None = None) -> Checked:
     """Check a recording; see ``check_recording``."""
-    folder = Path(path)
+    source: AbstractContextManager[tuple[Path, Callable[[str], None] | None]] = (
+        outline(str(path)) if is_url(path) else nullcontext((Path(path), None))
+    )
+    with source as (folder, fetch):
+        try:
+            return _examined(folder, fetch, progress or (lambda done, total: None))
+        except BadFile as error:
+            if fetch is None:
+                raise
+            raise BadFile(path, str(error).removeprefix(f"{folder}: ")) from None
+
+
+def _examined(folder: Path, fetch: Callable[[str], None] | None, tell: Progress) -> Checked:
+    """Check what lies in a folder; ``fetch`` brings a shard there, whose arrays go again."""
     if not (folder / "recording.json").exists() and not (folder / "shards").is_dir():
         read_header(folder)  # says what is missing
     faults: list[Fault] = []
@@ -68,24 +91,39 @@ def examine(path: str | Path, progress: Progress | None = None) -> Checked:
         faults += _agent(folder / "agent", plan, agent_files, notes)
     numbers = finished_shards(folder)
     faults += _missing(plan, numbers)
-    tell = progress or (lambda done, total: None)
     tell(0, len(numbers))
-    torn, unsealed = 0, 0
+    torn, unsealed, gone = 0, 0, []
     for done, number in enumerate(numbers):
+        shard = shard_folder(folder, number)
+        if fetch:
+            fetch(shard.relative_to(folder).as_posix())
+        require_layout(folder, [number])
         found, sums = check_shard(folder, number, plan)
         faults += found
         torn, unsealed = torn + bool(found), unsealed + (not sums)
+        if fetch:
+            gone += _emptied(shard)
         tell(done + 1, len(numbers))
     faults += _strays(folder / "shards", numbers)
     if unsealed - torn > 0:
         notes.append(
-            f"{unsealed} shards hold no checksums (written by an older version): their chunks were "
-            "decoded and their parts compared, a changed byte of a table may go unseen"
+            f"{unsealed} of {len(numbers)} shards hold no checksums (written by an older version): "
+            "their chunks were decoded and their parts compared, a changed byte of a table may go "
+            "unseen"
         )
     if not torn and plan is not None and len(numbers) == plan.shards:
         faults += _table(folder, numbers)
-    sizes = [(folder / name).lstat().st_size for name in file_names(folder)]
+    sizes = [*gone, *((folder / name).lstat().st_size for name in file_names(folder))]
     return Checked(faults, notes, len(sizes), sum(sizes))
+
+
+def _emptied(shard: Path) -> list[int]:
+    """Remove all of a shard but what is compared with the others; sizes of what was removed."""
+    files = [shard / name for name in file_names(shard) if name not in (SEAL, TABLE)]
+    sizes = [file.lstat().st_size for file in files]
+    for file in files:
+        file.unlink()
+    return sizes
 
 
 def _foreign(folder: Path) -> Iterator[str]:
@@ -98,10 +136,9 @@ def _header(folder: Path, faults: list[Fault]) -> tuple[Plan | None, dict[str, s
     """Plan of the recording, and the checksums of its agent's files, as far as they can be read."""
     try:
         values = require_seal(folder / "recording.json", "agent_files", _ENTRIES)
-        return Plan.from_json(read_header(folder)), values.get("agent_files")
-    except (PolicyscopeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        told = str(error).removeprefix(f"{folder / 'recording.json'}: ")
-        cause = told if isinstance(error, PolicyscopeError) else f"cannot be read: {error!r}"
+        return plan_of(folder, read_header(folder)), values.get("agent_files")
+    except PolicyscopeError as error:
+        cause = str(error).removeprefix(f"{folder / 'recording.json'}: ")
         faults.append(Fault("recording.json", cause.removeprefix(f"{folder}: "), ANEW))
         return None, None
 

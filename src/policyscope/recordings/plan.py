@@ -1,6 +1,7 @@
 """Plan of a recording: everything that decides its bytes, kept in ``recording.json``."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
@@ -20,15 +21,19 @@ from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Start
 from policyscope.recordings.checksums import folder_sums, sealed
+from policyscope.recordings.store import shard_folder
 
 SCHEMA = 1
 LANES = 8
 SHARD_EPISODES = 16
 LARGEST_DEFAULT_SITE = 256
+MOST_EPISODES = 1_000_000
+#: Seeds are kept as numbers of 64 bits.
+MOST_SEED = 2**63 - 1
 #: The acting mode and the environment, and the seed, of episodes of another program that does not
 #: say them (``recordings/importers``).
 UNKNOWN, NO_SEED = "unknown", -1
-_REPEATED = ("Linear", "Conv2d", "Identity", "Scores")
+_REPEATED = ("Linear", "Conv2d", "Identity", "Scores", "Absent")
 #: What may lie in a recording beside its header.
 OPTIONAL = ("agent", "shards", "episodes.parquet", "notes.json")
 
@@ -161,6 +166,11 @@ def make_plan(
     ):  # fmt: skip
         if value < least:
             raise PolicyscopeError(f"{name} must be at least {least}, got {value}")
+    if episodes > MOST_EPISODES:
+        told = f"a recording holds at most {MOST_EPISODES} episodes, got {episodes}"
+        raise PolicyscopeError(f"{told}; make several, each with seeds of its own")
+    if seed + episodes - 1 > MOST_SEED:
+        raise PolicyscopeError(f"seeds must be at most {MOST_SEED}, got {seed + episodes - 1}")
     act = act or agent.acting
     if act not in ("greedy", "sample"):
         raise PolicyscopeError(f"act must be greedy or sample, got '{act}'")
@@ -193,7 +203,9 @@ def make_plan(
     )
 
 
-def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) -> None:
+def prepare(
+    folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any], resume: bool = False
+) -> None:
     """Begin a recording, or find it begun with the same plan.
 
     Args:
@@ -201,11 +213,13 @@ def prepare(folder: Path, plan: Plan, agent: Agent, provenance: dict[str, Any]) 
         plan: what is to be recorded.
         agent: copied into the folder; the copy's own environment is the recording's.
         provenance: where the recording comes from.
+        resume: let one of fewer episodes grow. Its last shard goes if it is not full.
 
     Raises:
         BadFile: the folder holds something else or a recording of another plan.
     """
-    if check_folder(folder, plan):
+    if check_folder(folder, plan, resume):
+        _grow(folder, plan, provenance)
         return
     folder.mkdir(parents=True, exist_ok=True)
     save_agent(replace(agent, env=plan.env), folder / "agent")
@@ -225,18 +239,50 @@ def write_header(folder: Path, plan: Plan, provenance: dict[str, Any]) -> None:
     write_json(folder / "recording.json", sealed(values))
 
 
-def check_folder(folder: Path, plan: Plan) -> bool:
+def _grow(folder: Path, plan: Plan, provenance: dict[str, Any]) -> None:
+    """Give a recording of fewer episodes a plan of more; at every moment it can be gone on with."""
+    values = read_header(folder)
+    old = plan_of(folder, values)
+    if old.episodes == plan.episodes:
+        return
+    last = unfilled(old)
+    if last is not None and shard_folder(folder, last).is_dir():
+        aside = shard_folder(folder, last).with_name(f".{last:05d}.grown.part")
+        shard_folder(folder, last).rename(aside)
+        shutil.rmtree(aside)
+    grown = {**values, **plan.to_json(), "provenance": provenance}
+    write_json(folder / "recording.json", sealed(grown))
+
+
+def unfilled(plan: Plan) -> int | None:
+    """Number of the last shard where it holds fewer episodes than others; None where it is full."""
+    return plan.shards - 1 if plan.episodes % plan.shard_episodes else None
+
+
+def check_folder(folder: Path, plan: Plan, resume: bool = False) -> bool:
     """Whether a recording of this plan was begun in a folder; false where it may begin.
 
     Args:
         folder: of the recording.
         plan: what is to be recorded.
+        resume: accept one of fewer episodes.
 
     Raises:
         BadFile: the folder holds something else or a recording of another plan.
     """
     if (folder / "recording.json").is_file():
-        differing = _differences(read_plan(folder), plan)
+        old = read_plan(folder)
+        differing = _differences(old, plan)
+        if differing == ["episodes"]:
+            if old.episodes > plan.episodes:
+                cause = f"holds {old.episodes} episodes, more than {plan.episodes}"
+                raise BadFile(folder, cause, "choose another folder")
+            if not resume:
+                mend = f"give --resume to add {plan.episodes - old.episodes}, or another folder"
+                raise BadFile(folder, f"holds a recording of {old.episodes} episodes", mend)
+            return True
+        if resume and old.episodes < plan.episodes:
+            differing.remove("episodes")
         if differing:
             raise BadFile(
                 folder,
@@ -267,13 +313,49 @@ def _differences(old: Plan, new: Plan) -> list[str]:
     ]
 
 
+def require_layout(folder: Path, shards: Sequence[int]) -> None:
+    """Refuse a recording of an early version of this schema, whose chunks lie in folders.
+
+    Args:
+        folder: of the recording.
+        shards: numbers of those that are there.
+
+    Raises:
+        BadFile: it is one.
+    """
+    if shards and (shard_folder(folder, shards[0]) / "arrays.zarr/episode/c").is_dir():
+        raise BadFile(folder, "its arrays lie as early versions laid them", "record it again")
+
+
 def read_plan(folder: Path) -> Plan:
     """Plan of a recording.
 
     Raises:
         BadFile: no recording, a damaged one, or one of another schema.
     """
-    return Plan.from_json(read_header(folder))
+    return plan_of(folder, read_header(folder))
+
+
+def plan_of(folder: Path, values: dict[str, Any]) -> Plan:
+    """Plan in the values of ``recording.json``.
+
+    Args:
+        folder: of the recording, for the message.
+        values: as ``read_header`` gives them.
+
+    Raises:
+        BadFile: they are not those of a plan, as where another version wrote them.
+    """
+    numbers = ("seed", "episodes", "shard_episodes", "lanes", "every")
+    wrong = [n for n in numbers if type(values.get(n, 1)) is not int]
+    try:
+        if not wrong:
+            return Plan.from_json(values)
+        cause = f"{wrong[0]} is no whole number"
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        cause = f"cannot be read: {' '.join(repr(error).split())}"
+    mend = "another version's or damaged; update policyscope or record it again"
+    raise BadFile(folder / "recording.json", cause, mend)
 
 
 def read_header(folder: Path) -> dict[str, Any]:
@@ -285,7 +367,9 @@ def read_header(folder: Path) -> dict[str, Any]:
     path = folder / "recording.json"
     if not path.is_file():
         mend = "make one with: policyscope record AGENT --out FOLDER"
-        raise BadFile(folder, "is no recording: it holds no recording.json", mend)
+        cause = "it holds no recording.json" if folder.is_dir() else "it is a file"
+        cause = cause if folder.exists() else "there is no such folder"
+        raise BadFile(folder, f"is no recording: {cause}", mend)
     values = read_json(path)
     found = values.get("schema") if isinstance(values, dict) else None
     if found != SCHEMA:

@@ -14,7 +14,13 @@ from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.registry import find
 from policyscope.recordings.dataset import episode_dataset
-from policyscope.recordings.plan import UNKNOWN, Plan, read_header, thinned_error
+from policyscope.recordings.plan import (
+    UNKNOWN,
+    plan_of,
+    read_header,
+    require_layout,
+    thinned_error,
+)
 from policyscope.recordings.selection import Selection
 from policyscope.recordings.store import (
     ShardReader,
@@ -60,11 +66,23 @@ def open_recording(path: str | Path, partial: bool = False) -> "Recording":
         >>> rec = open_recording("runs/rec")  # doctest: +SKIP
         >>> rec.episode(0)["q"].sel(action_name="FASTER")  # doctest: +SKIP
     """
+    return Recording(place_of(path), partial)
+
+
+def place_of(path: str | Path) -> Path:
+    """Folder of a recording on this machine; of one at a URL, that of its copy in the cache.
+
+    Args:
+        path: its folder, or a URL of any file system that fsspec knows.
+
+    Raises:
+        BadFile: a URL that cannot be reached, or where there is no recording.
+    """
     if "://" in str(path):
         from policyscope.recordings.remote import mirrored
 
-        path = mirrored(str(path))
-    return Recording(Path(path), partial)
+        return mirrored(str(path))
+    return Path(path)
 
 
 class Recording:
@@ -89,12 +107,13 @@ class Recording:
     def __init__(self, path: Path, partial: bool = False):
         self.path = path
         values = read_header(path)
-        self.plan = Plan.from_json(values)
+        self.plan = plan_of(path, values)
         self.env, self.space, self.act = self.plan.env, self.plan.space, self.plan.act
         self.sites, self.outputs = self.plan.sites, self.plan.outputs
         self.scene: dict[str, Any] = self.plan.scene
         self.provenance: dict[str, Any] = values.get("provenance", {})
         numbers = finished_shards(path)
+        require_layout(path, numbers)
         self.finished = numbers == list(range(self.plan.shards))
         if not self.finished and not partial:
             raise BadFile(

@@ -1,22 +1,24 @@
 """Record episodes: what an agent saw, thought and did, and what came of it."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from safetensors import SafetensorError
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import load_agent
-from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.core.errors import BadFile, PolicyscopeError, system_cause
 from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Stepper
 from policyscope.recordings.gather import gather, slimmed
+from policyscope.recordings.open_shards import OpenShards
 from policyscope.recordings.plan import (
     SHARD_EPISODES,
     Plan,
@@ -26,7 +28,14 @@ from policyscope.recordings.plan import (
     read_plan,
 )
 from policyscope.recordings.read import Recording, open_recording
-from policyscope.recordings.remote import TABLE, RemoteRecorder, begun, gather_tables, is_url
+from policyscope.recordings.remote import (
+    TABLE,
+    RemoteRecorder,
+    begun,
+    check_url,
+    gather_tables,
+    is_url,
+)
 from policyscope.recordings.store import (
     ShardReader,
     finished_shards,
@@ -55,6 +64,7 @@ def record(
     shard_episodes: int = SHARD_EPISODES,
     every: int = 1,
     cluster: str | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Recording:
@@ -73,6 +83,8 @@ def record(
         every: convolutional sites are kept at steps of an episode that are multiples of this.
         cluster: address of a dask scheduler whose workers record in place of processes of this
             machine; they must reach ``out``. The bytes are the same.
+        resume: add what is missing to a recording of fewer episodes; the bytes are those of one
+            made in one go.
         progress: called with the numbers of finished and of all shards.
         command: the command line or Python line, for the provenance.
 
@@ -90,8 +102,36 @@ def record(
         agent, spec, episodes, seed, sites, act=act, shard_episodes=shard_episodes, every=every
     )
     return record_plan(
-        agent, plan, out, workers=workers, cluster=cluster, progress=progress, command=command
-    )
+        agent, plan, out, workers=workers, cluster=cluster, resume=resume, progress=progress,
+        command=command,
+    )  # fmt: skip
+
+
+def check_out(out: str | Path, plan: Plan, resume: bool = False) -> None:
+    """Refuse a place where a plan cannot be recorded; nothing is left there.
+
+    Args:
+        out: folder of the recording, or its URL.
+        plan: what is to be recorded.
+        resume: accept a recording of fewer episodes there.
+
+    Raises:
+        BadFile: it holds something else, cannot be reached, or cannot be written to.
+    """
+    if is_url(out):
+        check_url(str(out), plan, resume)
+        return
+    folder = Path(out)
+    check_folder(folder, plan, resume)
+    if finished_shards(folder) == list(range(plan.shards)):
+        return
+    there = next(above for above in (folder, *folder.absolute().parents) if above.exists())
+    try:
+        with TemporaryDirectory(dir=there, prefix=".", suffix=".part"):
+            pass
+    except OSError as error:
+        cause = f"cannot write the recording: {system_cause(error)}"
+        raise BadFile(folder, cause, "choose another folder or mend its permissions") from None
 
 
 def record_plan(
@@ -101,6 +141,7 @@ def record_plan(
     *,
     workers: int = 0,
     cluster: str | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Recording:
@@ -112,13 +153,15 @@ def record_plan(
         out: folder of the recording, or its URL.
         workers: processes; 0 records in this one.
         cluster: address of a dask scheduler.
+        resume: add what is missing to a recording of fewer episodes.
         progress: called with the numbers of finished and of all shards.
         command: the command line or Python line, for the provenance.
     """
-    made = partial(_prepared, plan, agent, provenance(command, plan.seed, plan.env.versions))
+    source = provenance(command, plan.seed, plan.env.versions)
+    made = partial(prepare, plan=plan, agent=agent, provenance=source, resume=resume)
     hands = partial(map_shards, workers=workers, cluster=cluster)
     if is_url(out):
-        with begun(str(out), plan, made) as (place, local):
+        with begun(str(out), plan, made, resume) as (place, local):
             recorder = RemoteRecorder(str(out), ShardRecorder)
             _shards(recorder, place.shards(), plan.shards, hands, progress)
             gather_tables(place, local, range(plan.shards))
@@ -127,7 +170,7 @@ def record_plan(
         return open_recording(str(out))
     folder = Path(out)
     try:
-        check_folder(folder, plan)
+        check_folder(folder, plan, resume)
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             remove_parts(folder)
@@ -143,10 +186,6 @@ def record_plan(
     except (OSError, SafetensorError) as error:
         raise unwritable(folder, "the recording", error) from None
     return open_recording(folder)
-
-
-def _prepared(plan: Plan, agent: Agent, source: dict[str, Any], folder: Path) -> None:
-    prepare(folder, plan, agent, source)
 
 
 def _shards(
@@ -193,19 +232,32 @@ class ShardRecorder:
         Returns:
             How many rows it holds.
         """
+        [(_, rows)] = self.stream(iter([number]))
+        return rows
+
+    def stream(self, numbers: Iterator[int]) -> Generator[tuple[int, int], None, None]:
+        """Record shards; a lane that is free goes on with the next shard while others end one.
+
+        Args:
+            numbers: of the shards, asked for when a lane is free and few shards are open.
+
+        Yields:
+            Number of a shard that was written, and how many rows it holds.
+        """
         if self._ready is None:
             plan = read_plan(self.folder)
             agent = load_agent(self.folder / "agent")
             self._ready = plan, agent, make(plan.env, plan.lanes)
         plan, agent, stepper = self._ready
-        first = number * plan.shard_episodes
-        episodes = seeded_episodes(plan.seed, plan.episodes)[first : first + plan.shard_episodes]
+        every, shards = seeded_episodes(plan.seed, plan.episodes), OpenShards(plan.shard_episodes)
         watch = Watch(sites=tuple(plan.sites), entities=True)
+        episodes = shards.episodes(every, numbers)
         rows = rollout(agent, stepper, episodes, seed=plan.seed, act=plan.act, watch=watch)
-        rows = slimmed(rows, plan.convolutional, plan.every)
-        columns = gather(rows, plan.space, plan.seed, number, plan.thinned)
-        write_shard(self.folder, number, columns)
-        return len(columns.arrays["step"])
+        for number, whole in shards.filled(slimmed(rows, plan.convolutional, plan.every)):
+            columns = gather(whole, plan.space, plan.seed, number, plan.thinned)
+            del whole
+            write_shard(self.folder, number, columns)
+            yield number, len(columns.arrays["step"])
 
     def close(self) -> None:
         """Free the worlds."""

@@ -66,7 +66,9 @@ def facts(recording: Recording) -> dict[str, str]:
         left = len(returns) - len(known)
         others = f"; of {left} pieces of episodes it is unknown" if left else ""
         interval = bootstrap_mean(known, seed=0)
-        lines["return"] = f"{interval}, 95 % bootstrap interval{others}"
+        equal = f"{interval.mean:.4g} in all {len(known)} episodes"
+        told = f"{interval}, 95 % bootstrap interval"
+        lines["return"] = (equal if interval.low == interval.high else told) + others
     elif len(returns):
         lines["return"] = "unknown: rewards or whole episodes were not kept"
     for number, note in enumerate(recording.provenance.get("notes", ())):
@@ -155,7 +157,7 @@ def show_recording(path: str | Path, console: Console) -> None:
     """Print the description of a recording, also of an unfinished one.
 
     Args:
-        path: folder of the recording.
+        path: folder of the recording, or its URL.
         console: where to.
 
     Raises:
@@ -166,7 +168,7 @@ def show_recording(path: str | Path, console: Console) -> None:
 
     recording = open_recording(path, partial=True)
     grid = RichTable.grid(padding=(0, 2))
-    for title, text in facts(recording).items():
+    for title, text in {**facts(recording), "recording": str(path)}.items():
         grid.add_row(Text(title, style="bold"), Text(text))
     console.print(grid)
     for head, body in tables(recording):

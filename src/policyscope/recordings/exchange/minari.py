@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,7 @@ def write_dataset(
     out: str | Path,
     infos: Sequence[str] = (),
     episodes: Sequence[int] | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> Written:
     """Write episodes as a Minari dataset; nothing is written anywhere but under ``out``.
 
@@ -68,6 +69,7 @@ def write_dataset(
             state_in (memory) or ``sites/NAME``. The last entry of each is NaN, or 0 for whole
             numbers: nothing was computed from the observation after the end.
         episodes: numbers of episodes; all by default.
+        progress: called after each episode.
 
     Raises:
         MissingPart: minari is not installed.
@@ -88,8 +90,12 @@ def write_dataset(
     if not _NAME.fullmatch(out.name):
         mend = f"name it {out.name or 'dataset'}-v0"
         raise BadFile(out, "a Minari dataset's name is letters and digits and a version", mend)
+    if out.exists():
+        raise BadFile(out, "exists already", "delete it first, or choose another --out")
     names = _columns(recording, infos)
-    numbers = recording.episodes["episode"].tolist() if episodes is None else list(episodes)
+    numbers = (
+        recording.episodes["episode"].tolist() if episodes is None else [*dict.fromkeys(episodes)]
+    )
     lines = [recording.line(k) for k in numbers]
     if not lines:
         raise PolicyscopeError("the recording holds no finished episode")
@@ -108,7 +114,8 @@ def write_dataset(
             OURS: _ours(recording, names),
         })  # fmt: skip
         attributes: list[dict[str, Any]] = []
-        storage.update_episodes(_buffers(recording, numbers, names, attributes))
+        buffers = _buffers(recording, numbers, names, attributes)
+        storage.update_episodes(_told(buffers, progress))
         storage.update_episode_metadata(attributes)
     steps = sum(int(line["steps"]) for line in lines)
     repeated = sum(not a["has_final_obs"] for a in attributes)
@@ -154,6 +161,13 @@ def _buffers(
             truncations=steps.column("truncated"),
             infos=infos or None,
         )
+
+
+def _told(buffers: Iterator[Any], progress: Callable[[], None] | None) -> Iterator[Any]:
+    for buffer in buffers:
+        yield buffer
+        if progress:
+            progress()
 
 
 def _final(recording: Recording, k: int) -> np.ndarray | None:

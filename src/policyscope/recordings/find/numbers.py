@@ -54,7 +54,8 @@ class Numbers:
             right = self.of(number.right)
             if number.operator == "/":
                 right = np.where(right == 0, np.nan, right)  # then the quotient is unknown
-            return _JOIN[number.operator](left, right)
+            with np.errstate(all="ignore"):  # what is too large is infinite, and compares as such
+                return _JOIN[number.operator](left, right)
         key = number.entity, number.name
         if key not in self._known:
             self._known[key] = np.asarray(self._quantity(number), float)
@@ -71,7 +72,7 @@ class Numbers:
         except BadFile:
             raise
         except PolicyscopeError as error:
-            cause = f"the recording has no such number: {error}"
+            cause = f"the recording has no such number: {str(error).removesuffix('.')}"
             raise BadQuery(self.text, quantity.at, cause) from None
 
     def _target(self, text: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from policyscope.agents.agent import Agent
 from policyscope.core.errors import UnknownName
+from policyscope.envs.procgen.codes import CELLS, OBJECTS
 from policyscope.recordings.find.grammar import (
     BadQuery,
     Changes,
@@ -27,6 +28,7 @@ from policyscope.recordings.find.grammar import (
 from policyscope.recordings.find.numbers import Numbers, spans
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps, blocks
+from policyscope.rollouts.summary import possible_outcomes
 
 GAMMA, LAM = 0.99, 0.95
 _COMPARE: dict[str, Callable[[np.ndarray, np.ndarray | float], np.ndarray]] = {
@@ -135,7 +137,8 @@ class Search:
         """Go through one more block; False where there was none."""
         steps = next(self._blocks, None)
         if steps is None:
-            _require_kinds(self.query, self._kinds)
+            known = self._kinds | possible_kinds(self.recording.env.id)
+            _require_kinds(self.query, known)
             return False
         numbers = Numbers(
             self.query.text, steps, self.gamma, self.lam, self._bootstraps, self._kinds
@@ -310,17 +313,34 @@ def _require_names(query: Query, recording: Recording) -> None:
         if clause.what == "action":
             names = set(recording.space.actions)
         else:
-            whole = set(recording.episodes["outcome"].astype(str))
-            names = whole | {part for outcome in whole for part in outcome.split("+")}
+            whole = set(recording.episodes["outcome"].astype(str)) - {""}
+            names = whole.union(possible_outcomes(recording.env.id), *(o.split("+") for o in whole))
         if clause.name not in names:
-            error = UnknownName(clause.what, clause.name, names)
+            error = str(UnknownName(clause.what, clause.name, names)).removesuffix(".")
             raise BadQuery(query.text, clause.at, f"in this recording, {error}")
 
 
-def _require_kinds(query: Query, met: set[str]) -> None:
+def possible_kinds(env: str) -> set[str]:
+    """Kinds of entities that scenes of an environment can have; none where they are not known.
+
+    Args:
+        env: its name.
+
+    Example:
+        >>> sorted(possible_kinds("procgen/maze"))
+        ['cheese', 'mouse', 'wall']
+    """
+    if env.startswith("highway/"):
+        return {"ego", "vehicle"}
+    start, _, game = env.partition("/")
+    tables = (CELLS, OBJECTS) if start == "procgen" else ()
+    return {kind for table in tables for kind in table.get(game, {}).values()}
+
+
+def _require_kinds(query: Query, known: set[str]) -> None:
     for quantity in _quantities(query):
-        if quantity.entity and quantity.entity not in met:
-            error = UnknownName("kind of entity", quantity.entity, met)
+        if quantity.entity and quantity.entity not in known:
+            error = str(UnknownName("kind of entity", quantity.entity, known)).removesuffix(".")
             raise BadQuery(query.text, quantity.at, f"in this recording, {error}")
 
 

@@ -23,6 +23,8 @@ from policyscope.recordings.replays.worlds import Worlds
 from policyscope.recordings.subject import python_line, subject
 
 ACTOR = 0  # identity of the one who acts
+#: What the words of an action's name push towards, x to the right and y down.
+_PUSHES = {"LEFT": (-1, 0), "RIGHT": (1, 0), "UP": (0, -1), "DOWN": (0, 1)}
 
 
 def policy_field(
@@ -84,6 +86,17 @@ def policy_field(
         "changes": [edit.to_json() for edit in edits], "around": around, "python": line,
     }  # fmt: skip
     return Result("field", data, parameters, provenance(command or line), [proof])
+
+
+def pushes(actions: list[str]) -> np.ndarray:
+    """Where each action pushes, (A, 2), x to the right and y down; 0 for those without a direction.
+
+    Example:
+        >>> pushes(["LEFT_UP", "A"]).tolist()
+        [[-1.0, -1.0], [0.0, 0.0]]
+    """
+    each = [np.sum([_PUSHES.get(word, (0, 0)) for word in name.split("_")], 0) for name in actions]
+    return np.array(each, float).reshape(len(actions), 2)
 
 
 def _field(scene: Scene, edits: Sequence[SceneEdit], around: float | None) -> xr.Dataset:

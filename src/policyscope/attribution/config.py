@@ -1,0 +1,60 @@
+"""Options of an attribution; free of torch."""
+
+from dataclasses import dataclass
+
+from policyscope.core.errors import PolicyscopeError, UnknownName
+
+#: What each method is, in a line.
+METHODS = {
+    "integrated_gradients": "the target's change from a baseline, along the path to it",
+    "gradient": "slope of the target, in its unit a unit of the activation",
+    "input_x_gradient": "slope times the difference to the baseline",
+    "smooth_gradient": "mean slope over noisy copies",
+    "grad_cam": "where channels that the target rises with are active",
+}
+#: Methods whose values must sum to the target's change from the baseline.
+COMPLETE = ("integrated_gradients",)
+BASELINES = ("zero", "mean")
+
+
+@dataclass(frozen=True)
+class AttributionConfig:
+    """What to attribute, to what, and how exactly.
+
+    Args:
+        target: scalar to be explained, e.g. ``q[FASTER]-q[SLOWER]``, ``value``; empty: of a Q
+            agent the taken action's Q-value minus the mean over actions, of a policy
+            ``logp[taken]``.
+        method: one of ``METHODS``.
+        site: activation it is attributed to; ``preprocess`` is the observation.
+        baseline: what the activation is compared with: zero, or mean over the chosen rows.
+        rule: how a path is integrated: adaptive, right, left, midpoint, trapezoid, gauss.
+        steps: points on a path that is not adaptive.
+        tolerance: largest share of the target's change that an adaptive path may miss.
+        samples: noisy copies of each row.
+        rows: decisions to explain at most; more are thinned out at random.
+        seed: of what is drawn.
+
+    Raises:
+        UnknownName: no such method or baseline.
+        PolicyscopeError: a number that makes no sense.
+    """
+
+    target: str = ""
+    method: str = "integrated_gradients"
+    site: str = "preprocess"
+    baseline: str = "zero"
+    rule: str = "adaptive"
+    steps: int = 32
+    tolerance: float = 0.01
+    samples: int = 32
+    rows: int = 512
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UnknownName("method", self.method, METHODS)
+        if self.baseline not in BASELINES:
+            raise UnknownName("baseline", self.baseline, BASELINES)
+        if self.rows < 1 or not 0 < self.tolerance < 1:
+            raise PolicyscopeError("at least 1 row is explained, to a tolerance between 0 and 1")

@@ -1,0 +1,184 @@
+"""Attribution of a recording's decisions: values, what they sum up to, how far they hold."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from policyscope.agents.agent import Agent
+from policyscope.attribution.chosen import choose
+from policyscope.attribution.config import COMPLETE, AttributionConfig
+from policyscope.attribution.gradients import (
+    grad_cam,
+    gradient,
+    input_times_gradient,
+    smooth_gradient,
+)
+from policyscope.attribution.maps import arrays_of
+from policyscope.attribution.paths import Attributed, ends, integrated_gradients
+from policyscope.attribution.score import score
+from policyscope.core.checks import Check
+from policyscope.core.progress import tell_progress
+from policyscope.core.provenance import provenance
+from policyscope.core.result import Result
+from policyscope.core.sites import select
+from policyscope.core.tails import Tail
+from policyscope.core.target_parser import parse_target
+from policyscope.recordings.subject import python_line, subject
+
+#: Share of the mean change of the target that the mean gap may reach.
+GAP = 0.02
+#: Rows whose network runs are kept at once.
+BLOCK = 64
+
+
+def attribute(
+    recording: Any,
+    config: AttributionConfig | None = None,
+    episode: int | None = None,
+    step: int | None = None,
+    command: str | None = None,
+) -> Result:
+    """Say how much of a target each unit of an activation accounts for, decision by decision.
+
+    Args:
+        recording: an opened recording.
+        config: target, method, site and options.
+        episode: number of an episode; default is the whole recording.
+        step: of that episode; default is all its steps.
+        command: the command line, for the provenance.
+
+    Returns:
+        A Result over N rows, with coordinates ``episode`` and ``step``. ``attribution`` has the
+        axes of the site; ``target`` is what was explained, ``change`` its difference to the
+        baseline, ``gap`` what of that the values miss and ``steps`` how often the gradient was
+        taken, where the method has them. Observations of vehicles have ``vehicles``
+        (row, layer, entity), frames and convolutional sites ``map`` (row, layer, y, x).
+
+    Raises:
+        UnknownName: no such site, episode, action or output.
+        PolicyscopeError: the target does not depend on the site, or looks ahead.
+
+    Cost: that of the method for each row; memory for the values of all rows.
+    """
+    config = config or AttributionConfig()
+    agent = recording.agent
+    chosen = choose(recording, agent, episode, step, config.rows, config.seed)
+    (site,) = select(agent.sites(), [config.site])
+    target = parse_target(config.target or default_target(agent))
+    parts = []
+    rows = torch.arange(len(chosen.decisions))
+    for some in rows.split(BLOCK):
+        tell_progress(int(some[0]), len(rows), "decisions")
+        rest = score(agent, target, chosen.decisions.rows(some), site)
+        parts.append(_explained(rest, config))
+    told = _joined(parts)
+    data = arrays_of(agent, chosen, site, told["attribution"].numpy())
+    data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
+    for name in {"target", "change", "gap", "missed"} & set(data):
+        data[name].attrs["unit"] = unit_of(str(target))
+    checks = _checks(config, told)
+    return Result(
+        "attribution",
+        data.assign_attrs(target=str(target), site=site, method=config.method),
+        {
+            "recording": subject(recording),
+            **asdict(config), "target": str(target), "site": site,
+            "python": _line(recording, config, episode, step),
+        },
+        provenance(command or "", config.seed),
+        checks,
+        unchecked=None if checks else "a slope has no sum that it could miss",
+    )  # fmt: skip
+
+
+def default_target(agent: Agent) -> str:
+    """What is explained where nothing is asked for: why this action rather than others.
+
+    Q-values of all actions move together, so that of the taken one is compared with their mean.
+
+    Example:
+        >>> default_target(agent)  # doctest: +SKIP
+        'q[taken]-0.333333*q[SLOWER]-0.333333*q[IDLE]-0.333333*q[FASTER]'
+    """
+    if agent.head != "q":
+        return "logp[taken]"
+    actions = agent.space.actions
+    return "q[taken]" + "".join(f"-{1 / len(actions):.6g}*q[{name}]" for name in actions)
+
+
+def unit_of(target: str) -> str:
+    """Unit of a target where all its terms have the same.
+
+    Example:
+        >>> unit_of("q[0]-q[1]"), unit_of("logp[taken]"), unit_of("logit[2]")
+        ('return', 'nats', 'logit')
+    """
+    units = {"q": "return", "value": "return", "logp": "nats", "entropy": "nats",
+             "logit": "logit", "mean": "action"}  # fmt: skip
+    found = {units.get(term.kind, "") for term in parse_target(target).terms}
+    return found.pop() if len(found) == 1 else ""
+
+
+_Told = dict[str, Tensor]
+
+
+def _explained(rest: Tail, config: AttributionConfig) -> _Told:
+    start = torch.zeros_like(rest.activation)
+    if config.baseline == "mean":
+        start = rest.activation.mean(0, keepdim=True).expand_as(rest.activation)
+    before, after = ends(rest, start)
+    return {"target": after, **_METHODS[config.method](rest, start, config)}
+
+
+def _integrated(rest: Tail, start: Tensor, config: AttributionConfig) -> _Told:
+    found: Attributed = integrated_gradients(
+        rest, start, config.rule, config.steps, config.tolerance
+    )
+    return {
+        "attribution": found.values, "change": found.change, "gap": found.gap,
+        "missed": found.missed, "steps": found.steps,
+    }  # fmt: skip
+
+
+def _smooth(rest: Tail, start: Tensor, config: AttributionConfig) -> _Told:
+    found = smooth_gradient(rest, samples=config.samples, seed=config.seed)
+    size = found.values.flatten(1).norm(dim=1).clamp(min=1e-12)
+    return {"attribution": found.values, "error": found.error.flatten(1).norm(dim=1) / size}
+
+
+_METHODS: dict[str, Callable[[Tail, Tensor, AttributionConfig], _Told]] = {
+    "integrated_gradients": _integrated,
+    "gradient": lambda rest, start, config: {"attribution": gradient(rest)},
+    "input_x_gradient": lambda rest, start, config: {
+        "attribution": input_times_gradient(rest, start)
+    },
+    "smooth_gradient": _smooth,
+    "grad_cam": lambda rest, start, config: {"attribution": grad_cam(rest)},
+}
+
+
+def _joined(parts: list[_Told]) -> _Told:
+    return {name: torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
+
+
+def _checks(config: AttributionConfig, told: _Told) -> list[Check]:
+    if config.method not in COMPLETE:
+        return []
+    gap, change = told["gap"].abs(), told["change"].abs()
+    share = float(gap.mean() / change.mean()) if float(change.mean()) else float(gap.mean() > 0)
+    return [Check.at_most("completeness: mean gap / mean change", share, GAP, len(gap))]
+
+
+def _line(recording: Any, config: AttributionConfig, episode: int | None, step: int | None) -> str:
+    changed = [
+        f"{k}={v!r}" for k, v in asdict(config).items() if v != getattr(AttributionConfig, k)
+    ]
+    given = [f"AttributionConfig({', '.join(changed)})"] if changed else []
+    if episode is not None:
+        given.append(f"episode={episode}")
+    if step is not None:
+        given.append(f"step={step}")
+    return python_line(attribute, recording, given, [AttributionConfig] if changed else [])

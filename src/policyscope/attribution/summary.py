@@ -1,0 +1,95 @@
+"""What an attribution says over many decisions: by feature, ego and others apart."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from policyscope.core.result import Result
+from policyscope.core.stats import Interval, bootstrap_mean
+
+
+def by_feature(result: Result, seed: int = 0) -> list[dict[str, Any]]:
+    """Mean share of each number of the ego's row and of the rows of the others who are there.
+
+    Signed means cancel where a feature speaks for and against; absolute ones do not. Rows that
+    show nobody are left out: they would only dilute.
+
+    Args:
+        result: of ``attribution.explain.attribute`` at a site with vehicles; else nothing is told.
+        seed: of the bootstrap.
+
+    Returns:
+        For each of ego and others and each feature: ``who``, ``feature``, and intervals ``signed``
+        and ``absolute`` over episodes, in the target's unit.
+    """
+    if "vehicles" not in result.data:
+        return []
+    data = result.data["vehicles"].isel(layer=slice(1, None))
+    who = result.data["identity"].values
+    found = []
+    for name, mask in (("ego", who == 0), ("others", who > 0)):
+        for layer in data["layer"].values:
+            values = np.where(mask, data.sel(layer=layer).values, np.nan)
+            found.append(
+                {
+                    "who": name,
+                    "feature": str(layer),
+                    "signed": _over_episodes(result.data, values, seed),
+                    "absolute": _over_episodes(result.data, np.abs(values), seed),
+                }
+            )
+    return [line for line in found if line["signed"] is not None]
+
+
+def _over_episodes(data: xr.Dataset, values: np.ndarray, seed: int) -> Interval | None:
+    """Mean over the rows that show somebody, episode by episode; None where none does."""
+    means = []
+    for episode in np.unique(data["episode"].values):
+        own = values[data["episode"].values == episode]
+        if np.isfinite(own).any():
+            means.append(np.nanmean(own))
+    return bootstrap_mean(np.array(means), seed) if means else None
+
+
+def attribution_report(result: Result) -> dict[str, Any]:
+    """The numbers of an attribution as JSON values.
+
+    Args:
+        result: of ``attribution.explain.attribute``.
+    """
+    data = result.data
+    numbers: dict[str, Any] = {"target": _told(data["target"].values)}
+    for name in ("change", "gap", "steps", "error"):
+        if name in data:
+            numbers[name] = _told(np.abs(data[name].values) if name == "gap" else data[name].values)
+    return {
+        "method": data.attrs["method"],
+        "target": data.attrs["target"],
+        "site": data.attrs["site"],
+        "unit": data["target"].attrs.get("unit", ""),
+        "n": {"decisions": data.sizes["row"], "episodes": len(np.unique(data["episode"].values))},
+        "numbers": numbers,
+        "features": [
+            {
+                "who": line["who"],
+                "feature": line["feature"],
+                **{k: _interval(line[k]) for k in ("signed", "absolute")},
+            }
+            for line in by_feature(result)
+        ],
+        "checks": [check.to_json() for check in result.checks],
+        "unchecked": result.unchecked,
+        "passed": result.passed,
+        "python": result.python,
+    }
+
+
+def _told(values: np.ndarray) -> dict[str, float]:
+    return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    ends = (interval.low, interval.high)
+    low, high = (float(end) if np.isfinite(end) else None for end in ends)
+    return {"mean": interval.mean, "low": low, "high": high, "n": interval.n}

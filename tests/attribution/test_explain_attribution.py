@@ -1,0 +1,219 @@
+"""Attribution of recorded decisions: what is chosen, what lies where, what is told."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from policyscope.attribution.chosen import choose
+from policyscope.attribution.config import METHODS, AttributionConfig
+from policyscope.attribution.explain import attribute, default_target, unit_of
+from policyscope.attribution.maps import arrays_of
+from policyscope.attribution.paths import integrated_gradients
+from policyscope.attribution.score import Decisions, score
+from policyscope.attribution.summary import attribution_report, by_feature
+from policyscope.cli.main import main
+from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.core.result import Result
+from policyscope.core.target_parser import parse_target
+from policyscope.recordings.read import open_recording
+
+from .conftest import image_agent, images
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    """A recording of the shipped intersection agent."""
+    out = tmp_path_factory.mktemp("road") / "rec"
+    assert main(["record", "highway-ego-attention", "--episodes", "4", "--out", str(out)]) == 0
+    return open_recording(out)
+
+
+def test_all_an_episode_or_a_step_is_chosen(road):
+    agent = road.agent
+    lengths = road.episodes.set_index("episode")["steps"]
+    everything = choose(road, agent)
+    assert len(everything.decisions) == lengths.sum()
+    data = road.episode(2)
+    one = choose(road, agent, 2)
+    np.testing.assert_array_equal(one.decisions.obs.numpy(), data["obs"].values)
+    np.testing.assert_array_equal(one.decisions.taken.numpy(), data["action"].values)
+    np.testing.assert_array_equal(one.identity, data["row_identity"].values)
+    single = choose(road, agent, 2, 3)
+    np.testing.assert_array_equal(single.decisions.obs[0].numpy(), data["obs"].values[3])
+    assert (single.episode.tolist(), single.step.tolist()) == ([2], [3])
+
+
+def test_many_are_thinned_out_in_order_and_alike(road):
+    some = choose(road, road.agent, most=7, seed=1)
+    again = choose(road, road.agent, most=7, seed=1)
+    assert len(some.decisions) == 7
+    order = some.episode * 10_000 + some.step
+    assert (np.diff(order) > 0).all()
+    np.testing.assert_array_equal(order, again.episode * 10_000 + again.step)
+    other = choose(road, road.agent, most=7, seed=2)
+    assert (other.episode * 10_000 + other.step != order).any()
+    for row in range(7):
+        data = road.episode(int(some.episode[row]))
+        np.testing.assert_array_equal(
+            some.decisions.obs[row].numpy(), data["obs"].values[some.step[row]]
+        )
+
+
+def test_what_is_not_there_is_refused(road):
+    with pytest.raises(UnknownName, match="episode"):
+        choose(road, road.agent, 77)
+    with pytest.raises(PolicyscopeError, match="there is no step 999"):
+        choose(road, road.agent, 0, 999)
+
+
+def test_values_are_those_of_the_function_and_lie_on_whom_they_belong_to(road):
+    config = AttributionConfig(target="q[FASTER]-q[SLOWER]")
+    result = attribute(road, config, episode=1)
+    data, recorded = result.data, road.episode(1)
+    decisions = Decisions(torch.from_numpy(recorded["obs"].values))
+    rest = score(road.agent, parse_target(config.target), decisions)
+    expected = integrated_gradients(rest).values.numpy()
+    np.testing.assert_allclose(data["attribution"].values, expected, rtol=1e-3, atol=1e-5)
+    names = [str(name) for name in recorded["action_name"].values]
+    q = recorded["q"].values
+    np.testing.assert_allclose(
+        data["target"].values, q[:, names.index("FASTER")] - q[:, names.index("SLOWER")], atol=1e-4
+    )
+    identity = recorded["row_identity"].values
+    np.testing.assert_array_equal(data["identity"].values, identity)
+    total = data["vehicles"].sel(layer="sum").values
+    np.testing.assert_allclose(
+        total[identity >= 0], expected.sum(2)[identity >= 0], rtol=1e-3, atol=1e-4
+    )
+    assert np.isnan(total[identity < 0]).all()
+    assert result.passed
+    assert data["target"].attrs["unit"] == "return"
+
+
+def test_features_of_ego_and_others_are_told_apart(road):
+    """highway.md 5.8: a signed mean over all rows cancels and dilutes."""
+    result = attribute(road, AttributionConfig(target="q[FASTER]-q[SLOWER]"))
+    lines = by_feature(result)
+    assert [line["who"] for line in lines] == ["ego"] * 7 + ["others"] * 7
+    values, who = result.data["attribution"].values, result.data["identity"].values
+    episode = result.data["episode"].values
+    for line in lines:
+        feature = list(result.data["feature"].values).index(line["feature"])
+        mask = who == 0 if line["who"] == "ego" else who > 0
+        means = [
+            np.abs(values[episode == k][..., feature][mask[episode == k]]).mean()
+            for k in np.unique(episode)
+            if mask[episode == k].any()
+        ]
+        assert line["absolute"].mean == pytest.approx(np.mean(means), rel=1e-4)
+        assert abs(line["signed"].mean) <= line["absolute"].mean + 1e-9
+    y = next(line for line in lines if (line["who"], line["feature"]) == ("ego", "y"))
+    diluted = np.abs(values[..., 2].mean())
+    assert y["absolute"].mean > 3 * diluted
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"grad_cam"}))
+def test_every_method_gives_a_result_that_can_be_kept_and_drawn(road, method, tmp_path):
+    result = attribute(road, AttributionConfig(method=method), episode=0)
+    result.save(tmp_path / "kept")
+    again = Result.load(tmp_path / "kept")
+    assert again.data["attribution"].equals(result.data["attribution"])
+    assert again.figure().data
+    report = attribution_report(again)
+    assert json.loads(json.dumps(report, allow_nan=False))["n"]["decisions"] > 0
+
+
+def test_the_line_gives_it_again(road, monkeypatch):
+    monkeypatch.chdir(road.path.parent)
+    result = attribute(road, AttributionConfig(method="gradient", target="value"), 1, 2)
+    space = {}
+    exec(result.python, space)
+    assert space["result"].data.equals(result.data)
+
+
+def test_q_values_are_compared_and_policies_asked_why(road):
+    assert default_target(road.agent) == (
+        "q[taken]-0.333333*q[SLOWER]-0.333333*q[IDLE]-0.333333*q[FASTER]"
+    )
+    assert default_target(image_agent("clear_cnn")) == "logp[taken]"
+    assert [unit_of(t) for t in ("value", "q[0]-q[1]", "value-entropy", "site[a][0]")] == [
+        "return", "return", "", "",
+    ]  # fmt: skip
+
+
+def test_places_of_a_frame_are_laid_over_it():
+    agent, values = image_agent("clear_cnn"), np.random.rand(4, 6, 16, 16).astype(np.float32)
+    seen = Decisions(images(), None, torch.zeros(4, dtype=torch.long))
+    from policyscope.attribution.chosen import Chosen
+
+    chosen = Chosen(seen, np.zeros(4, int), np.arange(4), None)
+    data = arrays_of(agent, chosen, "2b.relu", values)
+    np.testing.assert_allclose(data["map"].values[:, 0], values.sum(1), rtol=1e-5)
+    assert data["map"].dims == ("row", "layer", "y", "x")
+    assert data["map"].attrs["overlay"] == "frame"
+    np.testing.assert_array_equal(data["frame"].values, images().numpy())
+
+
+def test_the_panel_lays_the_vehicles_shares_over_them(road):
+    from policyscope.panel.views.from_results import result_overlays, result_tracks
+
+    found = {"ig": attribute(road, AttributionConfig(), episode=0)}
+    overlays = result_overlays(found)
+    assert [o.info.over for o in overlays] == ["entities"]
+    assert overlays[0].info.layers[0] == "sum"
+    assert overlays[0].info.signed
+    assert {"attribution: gap", "attribution: target"} <= {
+        t.info.name for t in result_tracks(found)
+    }
+
+
+def test_the_command_line_gives_the_same_numbers(road, capsys, tmp_path):
+    out = tmp_path / "found"
+    given = ["--method", "integrated_gradients", "--target", "q[IDLE]-q[SLOWER]"]
+    code = main(["explain", f"{road.path}:1:2", *given, "--out", str(out), "--json", "-"])
+    told = json.loads(capsys.readouterr().out)
+    assert code == 0
+    same = attribute(road, AttributionConfig(target="q[IDLE]-q[SLOWER]"), 1, 2)
+    assert told["numbers"] == attribution_report(same)["numbers"]
+    assert Result.load(out).data["attribution"].equals(same.data["attribution"])
+    assert (out / "figure.html").is_file()
+
+
+def test_questions_lie_side_by_side(road, capsys):
+    for target in ("value", "q[FASTER]-q[IDLE]"):
+        assert main(["explain", f"{road.path}:0", "--method", "gradient", "--target", target]) == 0
+    assert {p.name for p in (road.path / "explain").iterdir()} >= {
+        "gradient-value-e0", "gradient-q_FASTER_q_IDLE-e0",
+    }  # fmt: skip
+    assert "signed mean" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--method", "integrated"], "Did you mean integrated_gradients"),
+        (["--method", "gradient", "--site", "nowhere"], "unknown site 'nowhere'"),
+        (["--method", "gradient", "--target", "q[LEFT]"], "unknown action 'LEFT'"),
+        (["--method", "gradient", "--target", "value@t+2"], "looks ahead"),
+        (["--method", "grad_cam"], "Grad-CAM needs channels and places"),
+        (["--method", "gradient", "--step", "3"], "--step belongs to an --episode"),
+        (
+            ["--method", "attention", "--target", "value"],
+            "--target belongs to --method attribution",
+        ),
+        (["--method", "gradient", "--attribution.baseline", "nought"], "unknown baseline"),
+        (["--method", "gradient", "--attribution.rows", "0"], "at least 1 row"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(road, capsys, flags, told):
+    assert main(["explain", str(road.path), *flags]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_number_given_twice_is_refused(road, capsys):
+    assert main(["explain", f"{road.path}:1", "--method", "gradient", "--episode", "2"]) == 2
+    assert "the episode is given twice" in capsys.readouterr().err
