@@ -16,6 +16,7 @@ from torch import nn
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.networks.mlp import MLPNetwork
+from policyscope.agents.preprocess import Pixels
 from policyscope.agents.store import load_agent
 from policyscope.circuits.attention import explain
 from policyscope.circuits.config import AttentionConfig
@@ -33,6 +34,8 @@ from policyscope.recordings.record import record
 
 HIGHWAY = {"embedding": [16, 16], "width": 16, "heads": 4, "decoder": [16]}
 SQUARE = "MovingSquare-v0"
+MEMORY = ("impala_gru", {"widths": [4, 4, 4], "embedding": 16, "memory": 24})
+SMALL = ("impala", {"widths": [4, 4, 4], "embedding": 16})
 
 
 def random_agent() -> Agent:
@@ -98,6 +101,33 @@ def pixels_agent() -> Agent:
     torch.manual_seed(0)
     spec = EnvSpec(f"gym:{SQUARE}")
     return Agent(Looking(), ("looking", {}), "q", make(spec).space, env=spec)
+
+
+def game_agent(game: str, network: tuple[str, dict]) -> Agent:
+    """An untrained agent; in CoinRun it mostly goes right, so that it meets something."""
+    torch.manual_seed(0)
+    spec = versioned(EnvSpec(f"procgen/{game}", {"mode": "easy"}))
+    net = build_network(*network)
+    with torch.no_grad():
+        net.fc_policy.weight *= 5
+        net.fc_policy.bias[7:9] += 2.5 if game == "coinrun" else 0
+    return Agent(net, network, "categorical", make(spec).space, "sample", Pixels(), env=spec)
+
+
+@pytest.fixture(scope="session")
+def games(tmp_path_factory) -> Path:
+    """CoinRun with an agent that remembers, and a game whose objects nobody knows."""
+    pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
+    folder = tmp_path_factory.mktemp("coinrun") / "games"
+    kept = ["gru.gru.memory"]
+    record(game_agent("coinrun", MEMORY), None, 2, 20, kept, folder / "coinrun")
+    record(game_agent("bigfish", SMALL), None, 1, 0, [], folder / "bigfish")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def coinrun(games):
+    return open_recording(games / "coinrun")
 
 
 @pytest.fixture(scope="session")

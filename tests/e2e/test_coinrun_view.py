@@ -5,36 +5,26 @@ import io
 import json
 import re
 from importlib.metadata import PackageNotFoundError
-from pathlib import Path
 from urllib.parse import quote, unquote_plus
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from playwright.sync_api import expect
 
 pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
 
-from policyscope.agents.agent import Agent
-from policyscope.agents.build import build_network
-from policyscope.agents.preprocess import Pixels
-from policyscope.envs.make import make, versioned
 from policyscope.envs.procgen.lane import make_lane
 from policyscope.envs.procgen.objects import boxes
 from policyscope.envs.scene import SceneEdit
-from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
 from policyscope.panel import check
 from policyscope.panel.application import application
 from policyscope.panel.export import export_page
 from policyscope.panel.serve import served
 from policyscope.recordings.read import open_recording
-from policyscope.recordings.record import record
 from policyscope.recordings.replays.fork import ForkConfig, fork
 
-MEMORY = ("impala_gru", {"widths": [4, 4, 4], "embedding": 16, "memory": 24})
-SMALL = ("impala", {"widths": [4, 4, 4], "embedding": 16})
 CANVAS = 'canvas[data-view="frame"]'
 PIXELS = "(node) => node.toDataURL()"
 # Boxes in pixels of the picture, as they lie over it on the screen, without their outlines.
@@ -53,32 +43,6 @@ BOXES = """(side) => {
   });
 }"""
 K = 0
-
-
-def game_agent(game: str, network: tuple[str, dict]) -> Agent:
-    """An untrained agent; in CoinRun it mostly goes right, so that it meets something."""
-    torch.manual_seed(0)
-    spec = versioned(EnvSpec(f"procgen/{game}", {"mode": "easy"}))
-    net = build_network(*network)
-    with torch.no_grad():
-        net.fc_policy.weight *= 5
-        net.fc_policy.bias[7:9] += 2.5 if game == "coinrun" else 0
-    return Agent(net, network, "categorical", make(spec).space, "sample", Pixels(), env=spec)
-
-
-@pytest.fixture(scope="module")
-def games(tmp_path_factory) -> Path:
-    """CoinRun with an agent that remembers, and a game whose objects nobody knows."""
-    folder = tmp_path_factory.mktemp("coinrun") / "games"
-    kept = ["gru.gru.memory"]
-    record(game_agent("coinrun", MEMORY), None, 2, 20, kept, folder / "coinrun")
-    record(game_agent("bigfish", SMALL), None, 1, 0, [], folder / "bigfish")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def coinrun(games):
-    return open_recording(games / "coinrun")
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +106,32 @@ def test_a_fork_from_a_link_shows_what_both_futures_saw(visitor, games, coinrun)
     kept = page.locator(f'[data-side="kept"] {CANVAS}[data-step="{last}"]')
     expect(kept).to_be_visible(timeout=30_000)
     np.testing.assert_array_equal(pixels(kept), coinrun.episode(K)["obs"].values[last])
+
+
+def test_both_futures_of_a_fork_are_drawn_large(visitor, coinrun):
+    step = 3
+    there = coinrun.entities(K).query("step == @step and kind == 'coin'")
+    coin = int(there["identity"].iloc[0])
+    scene = quote(json.dumps([["remove", {}, coin]]), safe="")
+    fork = f"fork={step},1,{scene}"
+    page = visitor.goto(f"#/recordings/coinrun/episodes/{K}?step={step}&{fork}")
+    expect(page.locator("[data-difference]")).to_be_visible(timeout=60_000)
+    assert not [address for address in visitor.asked if "/pictures/" in address]
+    page.get_by_role("button", name="512", exact=True).click()
+    for at in (step, step + 1, step - 1):
+        for side in ("kept", "changed"):
+            lane = replayed(coinrun, min(step, at))
+            if side == "changed" and at >= step:
+                lane.apply(SceneEdit("remove", coin))
+            if at > step:
+                lane.step(int(coinrun.episode(K)["action"].values[step]))
+            canvas = page.locator(f'[data-side="{side}"] {CANVAS}[data-step="{at}"]')
+            expect(canvas).to_have_attribute("width", "512", timeout=20_000)
+            np.testing.assert_array_equal(pixels(canvas), lane.render(512))
+        page.keyboard.press("ArrowRight" if at == step else "Home")
+        if at == step + 1:
+            for _ in range(step - 1):
+                page.keyboard.press("ArrowRight")
 
 
 def test_pictures_of_both_sizes_are_right_to_the_pixel(visitor, coinrun):

@@ -8,11 +8,14 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
+from policyscope.cli.main import main
 from policyscope.envs.scene import SceneEdit
 from policyscope.panel.export import export_page
+from policyscope.recordings.read import open_recording
 from policyscope.recordings.replays.fork import ForkConfig, fork
 
 EPISODE, STEP = 2, 3
+UNIT = "zero output_layer.relus.0[3]"
 BUTTON = "What if from here"
 LIVE = f"#/recordings/rec/episodes/{EPISODE}?step={STEP}&live=1"
 
@@ -182,11 +185,58 @@ def test_a_fork_that_cannot_be_says_why(visitor):
     expect(page.get_by_role("button", name=BUTTON)).to_be_visible()
 
 
-def test_where_no_scene_can_be_changed_there_is_no_fork(visitor):
-    page = visitor.goto("#/recordings/cartpole/episodes/0")
-    button = page.get_by_role("button", name=BUTTON)
-    expect(button).to_be_disabled()
-    assert "cannot be changed" in button.get_attribute("title")
+def test_a_change_of_an_activation_is_given_as_text(visitor, rec, runs, capsys):
+    visitor.refused = (404,)
+    page = visitor.goto(link())
+    done(page)
+    field = page.get_by_label("change as text")
+    field.fill("zero no.such.site[1]")
+    field.press("Enter")
+    wrong = page.locator("header [role=alert]")
+    expect(wrong).to_be_visible(timeout=20_000)
+    moment = f"{runs / 'rec'}:{EPISODE}:{STEP}"
+    assert main(["fork", moment, "--edit", "zero no.such.site[1]", "--clip", "none"]) != 0
+    assert wrong.inner_text() in capsys.readouterr().err
+    assert visitor.place() == link()  # what was played stays
+    expect(page.locator("[data-difference]")).to_be_visible()
+
+    field.fill(UNIT)
+    expect(wrong).to_have_count(0)
+    field.press("Enter")
+    expect(page.locator("[data-null]")).to_have_attribute("data-null", "20", timeout=60_000)
+    expect(field).to_have_value("")
+    page.get_by_label("during").fill("1")
+    page.get_by_label("during").press("Enter")
+    expect(page.locator("[aria-label='numbers of the fork'] code").last).to_have_attribute(
+        "title", re.compile("--during 1"), timeout=60_000
+    )
+    changes = [SceneEdit("remove", 1), UNIT]
+    data = fork(rec, EPISODE, STEP, changes, ForkConfig(seeds=1, during=1)).data
+    returns, difference = told(page)
+    assert returns == data["return"].values[:, 0].tolist()
+    beaten = int((abs(data["null"].values) >= abs(difference)).sum())
+    expect(page.locator("[data-null] b")).to_have_text(f"{beaten} of 20")
+    where = visitor.place()
+    assert where.endswith(",1")
+    page.reload()
+    expect(page.locator("[data-null]")).to_be_visible(timeout=60_000)
+    assert told(page) == (returns, difference)
+    page.get_by_role("button", name=f"take back {UNIT}").click()
+    done(page)
+    assert visitor.place() == link()
+
+
+def test_where_no_scene_can_be_changed_activations_can(visitor, runs):
+    page = visitor.goto("#/recordings/cartpole/episodes/0?step=3")
+    page.get_by_role("button", name=BUTTON).click()
+    expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+    recording = open_recording(runs / "cartpole")
+    site = next(name for name in recording.agent.modules() if "relu" in name)
+    page.get_by_label("change as text").fill(f"clamp {site}[0]=9")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-null]")).to_be_visible(timeout=60_000)
+    result = fork(recording, 0, 3, [f"clamp {site}[0]=9"], ForkConfig(seeds=1))
+    assert told(page)[0] == result.data["return"].values[:, 0].tolist()
 
 
 def test_an_exported_page_says_that_it_cannot_play_on(visitors, rec, tmp_path):

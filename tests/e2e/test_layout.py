@@ -17,6 +17,7 @@ PLACES = {
         "#/recordings/rec/episodes/1?beside=random,1,0&step=2",
         ".side:last-child [data-value]",
     ),
+    "why not": (EPISODE + "&tab=why&why=2", "[data-verdict]"),
     "no scene": ("#/recordings/cartpole/episodes/1?step=2", "[data-value]"),
     "moments": ("#/recordings/rec?find=value+drops+>+0.5", "tr.moment"),
     "moments of an episode": (EPISODE + "&find=value+drops+>+0.5&tab=moments", "tr.moment"),
@@ -115,6 +116,24 @@ def test_nothing_is_cut_covered_or_beyond_the_window(visitor, name, size):
         )
         settled(page, drawn)
         assert page.evaluate(FAULTS, WHOLE) == [], scheme
+
+
+@pytest.mark.parametrize("name", ["episode", "live", "no scene", "why not"])
+def test_the_smallest_window_cuts_no_timeline(visitor, name):
+    visitor.page.set_viewport_size({"width": 1000, "height": 760})
+    place, drawn = PLACES[name]
+    page = visitor.goto(place)
+    settled(page, drawn)
+    assert page.evaluate("document.scrollingElement.scrollWidth") == 1000
+    plots = page.locator("[data-view=timeline] [data-plot]")
+    assert plots.count() > 3
+    for box in plots.evaluate_all("nodes => nodes.map(n => n.getBoundingClientRect().toJSON())"):
+        assert box["right"] <= 1000
+        assert box["width"] > 120
+    outcome = page.locator("tr.episode td.outcome")
+    cut = "nodes => nodes.filter((n) => n.scrollWidth > n.clientWidth + 1).length"
+    assert outcome.count() > 1
+    assert outcome.evaluate_all(cut) == 0
 
 
 def test_the_live_box_holds_all_without_scrolling(visitor):

@@ -13,7 +13,9 @@ import xarray as xr
 from fastapi.testclient import TestClient
 
 from policyscope.agents.agent import Agent
+from policyscope.agents.build import build_network
 from policyscope.agents.networks.ego_attention import EgoAttentionNetwork
+from policyscope.agents.preprocess import Pixels
 from policyscope.core.checks import Check
 from policyscope.core.files import write_json
 from policyscope.core.provenance import provenance
@@ -29,6 +31,10 @@ from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
 from policyscope.recordings.store import rebuild_episodes, write_shard
 
+MEMORY = ("impala_gru", {"widths": [4, 4, 4], "embedding": 16, "memory": 24})
+SMALL = ("impala", {"widths": [4, 4, 4], "embedding": 16})
+#: Network, seed and episodes of each recorded game.
+GAMES = {"coinrun": (MEMORY, 27, 2), "maze": (MEMORY, 1, 1), "bigfish": (SMALL, 0, 1)}
 ARGUMENTS = {"embedding": [16], "width": 16, "heads": 2, "decoder": [16]}
 
 
@@ -117,6 +123,27 @@ def write_frames(folder: Path, like: Path, episodes: int, steps: int) -> None:
     ]
     write_shard(folder, 0, Columns(arrays, *tables))
     rebuild_episodes(folder, [0])
+
+
+def game_agent(game: str, network: tuple[str, dict]) -> Agent:
+    """An untrained agent that mostly goes right, so that it meets something."""
+    torch.manual_seed(0)
+    spec = versioned(EnvSpec(f"procgen/{game}", {"mode": "easy"}))
+    net = build_network(*network)
+    with torch.no_grad():
+        net.fc_policy.weight *= 5
+        net.fc_policy.bias[7:9] += 2.5 if game == "coinrun" else 0
+    return Agent(net, network, "categorical", make(spec).space, "sample", Pixels(), env=spec)
+
+
+@pytest.fixture(scope="session")
+def games(tmp_path_factory) -> Path:
+    """Short episodes of three games; not to be changed."""
+    pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
+    folder = tmp_path_factory.mktemp("games")
+    for game, (network, seed, episodes) in GAMES.items():
+        record(game_agent(game, network), None, episodes, seed, [], folder / game)
+    return folder
 
 
 def written_result(folder: Path, method: str = "dummy", recording: str = "rec") -> Result:

@@ -126,6 +126,57 @@ def test_the_python_lines_and_the_command_do_the_same(asked, recorded, monkeypat
     assert said["return"] == {side: answer[side]["returns"] for side in ("kept", "changed")}
 
 
+UNITS = "zero output_layer.relus.0[3]"
+
+
+def test_changes_of_activations_are_those_of_python_with_their_null(asked, recording):
+    edits = [UNITS, "clamp output_layer.layers.0[1]=4.5"]
+    answer = played(asked, scene=[REMOVE], edits=edits, during=2, pairs=2, null=3)["answer"]
+    config = ForkConfig(seeds=2, during=2, null=3)
+    result = fork(recording, 1, 2, [SceneEdit("remove", 1), *edits], config)
+    assert answer["null"] == result.data["null"].values.tolist()
+    assert len(answer["null"]) == 3
+    for s, side in enumerate(("kept", "changed")):
+        assert answer[side]["returns"] == result.data["return"].values[s].tolist()
+    assert answer["told"] == result.parameters["told"]
+    assert answer["told"][1:] == ["zero output_layer.relus.0[3]",
+                                  "clamp output_layer.layers.0[1] = 4.5"]  # fmt: skip
+    without = played(asked, scene=[REMOVE], pairs=2)["answer"]
+    assert without["null"] == []
+
+
+def test_the_lines_of_a_change_of_activations_do_the_same(asked, recorded, monkeypatch, capsys):
+    answer = played(asked, edits=[UNITS], during=3, null=2, pairs=2)["answer"]
+    monkeypatch.chdir(recorded.parent)
+    names: dict = {}
+    exec(answer["python"], names)  # noqa: S102 (our own lines)
+    assert names["result"].data["null"].values.tolist() == answer["null"]
+    words = shlex.split(answer["command"])
+    assert words[3:] == ["--edit", UNITS, "--seeds", "2", "--during", "3", "--null", "2"]
+    more = ["--json", "-", "--clip", "none", "--out", str(recorded.parent / "units-out")]
+    assert main([*words[1:], *more]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["null"] == answer["null"]
+    assert said["return"] == {side: answer[side]["returns"] for side in ("kept", "changed")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["zero", "zap output_layer.relus.0[1]", "zero no.such.site[1]", "zero output_layer.relus.0[99]",
+     "clamp output_layer.relus.0[1]", "remove cow"],
+)  # fmt: skip
+def test_a_wrong_text_is_answered_with_the_line_of_the_command(asked, recorded, capsys, text):
+    answer = asked.post("/api/forks", json={**WHERE, "edits": [text], "null": 0})
+    told = answer.json()
+    while told.get("state") == "playing":
+        answer = asked.get(f"/api/forks/{told['id']}")
+        told = answer.json()
+    assert answer.status_code in (400, 404)
+    moment = f"{recorded}:1:2"
+    assert main(["fork", moment, "--edit", text, "--null", "0", "--clip", "none"]) != 0
+    assert told["message"] in capsys.readouterr().err
+
+
 def test_the_same_request_is_the_same_fork_and_another_is_not(asked):
     one = played(asked, scene=[REMOVE])
     assert played(asked, scene=[REMOVE]) == one
@@ -159,6 +210,9 @@ def test_nobody_knows_a_fork_that_was_stopped(asked):
         ({"pairs": 0}, 422, "pairs"),
         ({"pairs": 101}, 422, "pairs"),
         ({"observation": []}, 422, "observation"),
+        ({"during": 0}, 422, "during"),
+        ({"edits": ["x" * 201]}, 422, "edits"),
+        ({"null": 101}, 422, "null"),
     ],
 )
 def test_a_fork_that_cannot_be_is_refused_in_one_line(asked, more, status, told):

@@ -22,7 +22,8 @@ PATHS = [
     f"{REC}/episodes/K/overlays/NAME/arrays", f"{REC}/steps", f"{REC}/steps/arrays",
     f"{REC}/moments", f"{REC}/notes", f"{REC}/notes/NAME",
     "/api/results/NAME", "/api/results/NAME/figure",
-    "/api/forks/NAME", "/api/forks/NAME/NAME/arrays", "/api/jobs", "/api/jobs/NAME",
+    "/api/forks/NAME", "/api/forks/NAME/NAME/arrays", "/api/forks/NAME/NAME/pictures/K",
+    "/api/jobs", "/api/jobs/NAME",
     "/api/recordings/NAME", "/api/recordings/NAME/episodes/K",
     "/static/NAME", "/NAME", "/api/NAME",
 ]  # fmt: skip
@@ -113,7 +114,8 @@ def request(rng: random.Random) -> tuple[str, str, dict[str, bytes], bytes]:
         return "POST", "/api/forks", {"content-type": b"application/json"}, encoded(fork_body(rng))
     if rng.random() < 0.2:
         text = live_body(rng) if rng.random() < 0.8 else body(rng, "")
-        return "POST", "/api/live", {"content-type": b"application/json"}, encoded(text)
+        address = rng.choice(["/api/live"] * 8 + ["/api/field", "/api/why-not"])
+        return "POST", address, {"content-type": b"application/json"}, encoded(text)
     path = rng.choice(PATHS).replace("K", rng.choice(EPISODES))
     if "NAME" in path:
         name = rng.choice(NAMES)
@@ -170,7 +172,7 @@ def faults(answer) -> list[str]:
 
 
 def test_a_thousand_wrong_requests(copied):
-    rng = random.Random(7)
+    rng = random.Random(8)
     statuses: Counter[int] = Counter()
     wrong = []
     with TestClient(

@@ -3,22 +3,15 @@
 import base64
 import io
 from importlib.metadata import PackageNotFoundError
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from policyscope.agents.agent import Agent
-from policyscope.agents.build import build_network
-from policyscope.agents.preprocess import Pixels
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.entities import Entities
-from policyscope.envs.make import make, versioned
 from policyscope.envs.scene import SceneEdit
-from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
 from policyscope.panel.application import application
 from policyscope.panel.contract.live import LiveRequest, SceneChange
@@ -26,7 +19,6 @@ from policyscope.panel.live import ask
 from policyscope.panel.shelf.environment import idle, picture_view
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import open_recording
-from policyscope.recordings.record import record
 from policyscope.recordings.replays import whatif
 from policyscope.recordings.replays.worlds import Worlds
 
@@ -34,30 +26,6 @@ pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this mac
 
 from policyscope.envs.procgen.lane import make_lane  # noqa: E402
 from policyscope.envs.procgen.objects import boxes  # noqa: E402
-
-MEMORY = ("impala_gru", {"widths": [4, 4, 4], "embedding": 16, "memory": 24})
-SMALL = ("impala", {"widths": [4, 4, 4], "embedding": 16})
-GAMES = {"coinrun": (MEMORY, 27, 2), "maze": (MEMORY, 1, 1), "bigfish": (SMALL, 0, 1)}
-
-
-def game_agent(game: str, network: tuple[str, dict]) -> Agent:
-    """An untrained agent that mostly goes right, so that it meets something."""
-    torch.manual_seed(0)
-    spec = versioned(EnvSpec(f"procgen/{game}", {"mode": "easy"}))
-    net = build_network(*network)
-    with torch.no_grad():
-        net.fc_policy.weight *= 5
-        net.fc_policy.bias[7:9] += 2.5 if game == "coinrun" else 0
-    return Agent(net, network, "categorical", make(spec).space, "sample", Pixels(), env=spec)
-
-
-@pytest.fixture(scope="module")
-def games(tmp_path_factory) -> Path:
-    """Short episodes of three games; not to be changed."""
-    folder = tmp_path_factory.mktemp("games")
-    for game, (network, seed, episodes) in GAMES.items():
-        record(game_agent(game, network), None, episodes, seed, [], folder / game)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -327,3 +295,39 @@ def test_a_fork_sends_the_pictures_that_the_agent_sees_in_both_futures(client, c
             np.testing.assert_array_equal(seen[t], np.asarray(obs))
             obs = lane.step(int(actions[t])).obs
         np.testing.assert_array_equal(seen[:step], coinrun.episode(0)["obs"].values[:step])
+
+
+@pytest.mark.parametrize("side", ["kept", "changed"])
+def test_a_fork_has_large_pictures_of_both_futures(client, coinrun, side):
+    step = 4
+    there = coinrun.entities(0).query("step == @step and kind == 'coin'")
+    coin = int(there["identity"].iloc[0])
+    scene = [{"kind": "remove", "identity": coin}]
+    asked = {"recording": "coinrun", "episode": 0, "step": step, "scene": scene}
+    told = client.post("/api/forks", json=asked).json()
+    while told["state"] == "playing":
+        told = client.get(f"/api/forks/{told['id']}").json()
+    detail = told["answer"][side]["detail"]
+    assert detail["pictures"] == f"/api/forks/{told['id']}/{side}/pictures"
+    refs = {ref["name"]: ref for ref in detail["arrays"]}
+    acts = refs["action"]
+    body = client.get(acts["url"]).content[acts["offset"] : acts["offset"] + acts["bytes"]]
+    actions = np.frombuffer(body, acts["dtype"])
+    for at in (step + 20, step, step - 1):  # not in order: each is restored or run again
+        got = client.get(f"{detail['pictures']}/{at}").json()
+        lane = replayed(coinrun, 0, min(step, at))
+        if side == "changed" and at >= step:
+            lane.apply(SceneEdit("remove", coin))
+        for action in actions[step:at]:
+            lane.step(int(action))
+        np.testing.assert_array_equal(pixels(got["image"]), lane.render(512))
+        assert got["side"] == 512
+    beyond = client.get(f"{detail['pictures']}/{detail['steps']}")
+    assert beyond.status_code == 400
+    assert f"it holds 0..{detail['steps'] - 1}" in beyond.json()["message"]
+    assert client.get(f"/api/forks/{told['id']}/left/pictures/9").status_code == 404
+
+
+def test_a_game_that_is_drawn_large_says_where(client):
+    detail = client.get("/api/recordings/coinrun/episodes/1").json()
+    assert detail["pictures"] == "/api/recordings/coinrun/episodes/1/pictures"

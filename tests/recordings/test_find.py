@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from policyscope.cli.main import main
+from policyscope.envs.stepper import Space
 from policyscope.recordings.find import search
 from policyscope.recordings.find.grammar import BadQuery, parse_query
 from policyscope.recordings.find.search import find
@@ -231,7 +232,7 @@ def test_beyond_a_limit_stands_nothing_where_the_agent_was_trained_so(recording,
         ("q[GAS] > 1", "q[GAS]", "FASTER"),
         ("q > 1", "q", "q is written like q[taken]"),
         ("site[nowhere][0] > 1", "site[nowhere][0]", "attention_layer"),
-        ("outcome == crushed", "crushed", "unknown outcome"),
+        ("outcome == crushed", "crushed", "Did you mean crashed? Valid: arrived, crashed, left"),
         ("action == BRAKE", "BRAKE", "SLOWER"),
         ("entity(tram).x > 0", "entity(tram).x", "vehicle"),
         ("entity(vehicle).colour > 0", "colour", "expected distance or speed"),
@@ -250,6 +251,22 @@ def test_errors_point_at_the_word(recording, query, word, cause):
     assert query[caught.value.at :].startswith(word)
 
 
+def test_an_outcome_that_could_have_been_and_was_not_is_no_error(recording, plant):
+    ended = {name for text in recording.episodes["outcome"] for name in text.split("+")}
+    never = {"arrived", "crashed", "timed_out", "left_road"} - ended
+    assert never, "the fixture must lack one"
+    for name in never:
+        assert moments(recording, f"outcome == {name}") == set()
+        assert len(moments(recording, f"outcome != {name}")) == recording.episodes["steps"].sum()
+    assert search.possible_kinds("procgen/coinrun") >= {"saw", "coin", "enemy", "lava", "player"}
+    assert search.possible_kinds("gym:CartPole-v1") == set()
+    space = Space((1,), "float32", actions=("LEFT",))
+    one = {"obs": np.zeros((1, 1), "float32"), "action": np.zeros(1, int), "reward": np.zeros(1)}
+    unknown = plant([{**one, "outcome": "won"}], space=space)
+    with pytest.raises(BadQuery, match=r"unknown outcome 'crashed'\. Valid: won, at 'crashed'"):
+        find(unknown, "outcome == crashed")
+
+
 def test_an_unfinished_query_says_so():
     with pytest.raises(BadQuery, match="expected a comparison, .* at its end"):
         parse_query("value")
@@ -266,6 +283,8 @@ def test_the_command_puts_out_a_table_or_json(recorded, capsys):
     ] * 3
     assert main(["find", str(recorded), "step / (step - 1) > 1", "--json", "-"]) == 0
     json.loads(capsys.readouterr().out)
+    assert main(["find", str(recorded), "(step + 1) * 1e308 * 1e308 > 1", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["found"][0]["number"] is None, "infinite"
     assert main(["find", str(recorded), "step == 0", "--limit", "0"]) != 0
     assert "--limit must be at least 1" in capsys.readouterr().err
     assert main(["find", str(recorded), "value tip 3"]) != 0

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
+from policyscope.recordings.check import check_recording
 from policyscope.recordings.read import open_recording
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "read_recording.py"
@@ -119,9 +120,26 @@ def test_a_damaged_header_is_named(copied):
     path.write_text(json.dumps(values))
     with pytest.raises(BadFile, match=r"recording\.json: lacks sites"):
         open_recording(copied)
+    for name, value, cause in (
+        ("space", {"obs_shape": [1], "obs_dtype": "float32", "touch": 1}, "unexpected keyword"),
+        ("env", None, "cannot be read"),
+        ("episodes", "ten", "episodes is no whole number"),
+        ("lanes", True, "lanes is no whole number"),
+    ):
+        path.write_text(json.dumps({**values, "sites": {}, name: value}))
+        with pytest.raises(BadFile, match=rf"recording\.json: .*{cause}.*update policyscope or"):
+            open_recording(copied)
     path.write_text("{")
     with pytest.raises(BadFile, match=r"recording\.json: is not JSON"):
         open_recording(copied)
+
+
+def test_an_early_version_is_refused_in_one_line(copied):
+    """It had chunks in folders, ``c/0`` for ``c.0``, and the same number of the schema."""
+    (copied / "shards/00000/arrays.zarr/episode/c").mkdir()
+    for opens in (open_recording, check_recording):
+        with pytest.raises(BadFile, match=r"lie as early versions laid them \(record it again\)"):
+            opens(copied)
 
 
 def read_everything(folder: Path) -> None:

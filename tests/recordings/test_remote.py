@@ -142,13 +142,21 @@ def test_an_interrupted_fetch_leaves_nothing_that_looks_whole(agent, memory, mon
     assert open_recording(memory).agent.head == agent.head
 
 
-def test_readers_at_the_same_time_get_one_copy(agent, memory, cache, recorded):
-    record(agent, out=memory, **SAME)
-    shutil.rmtree(cache)
+def test_readers_at_the_same_time_get_one_copy(recorded):
+    """On disk: a file in memory has one place of reading for all threads."""
     with ThreadPoolExecutor(3) as readers:
-        copies = list(readers.map(lambda _: open_recording(memory).path, range(3)))
+        made = readers.map(lambda _: open_recording(recorded.as_uri()).path, range(3))
+        copies = list(made)
     assert len(set(copies)) == 1
     assert digest(copies[0] / "shards") == digest(recorded / "shards")
+
+
+def test_a_copy_is_called_like_the_recording(recorded, memory):
+    there = fsspec.filesystem("memory")
+    there.put(str(recorded), "/bucket/rec", recursive=True)
+    there.put(str(recorded), "/bucket/a rec?", recursive=True)
+    assert mirrored("memory://bucket/rec").name == "rec"
+    assert mirrored("memory://bucket/a rec?/").name == "a_rec_"
 
 
 @pytest.mark.parametrize(

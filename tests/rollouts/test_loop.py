@@ -257,6 +257,22 @@ def test_the_memory_test_sees_a_forgotten_reset(monkeypatch, network):
     assert memory_error(recurrent(network), 2) > 1e-3
 
 
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_lane_that_waits_changes_no_episode(padded):
+    def hesitating():
+        for episode in seeded_episodes(1, 9):
+            yield from (None, episode) if episode.index in (4, 7) else (episode, None)
+
+    agent = recurrent()
+    whole = by_episode(rollout(agent, corridors(3), seeded_episodes(1, 9), padded=padded))
+    given = by_episode(rollout(agent, corridors(3), hesitating(), padded=padded))
+    assert given.keys() == whole.keys()
+    for k, rows in whole.items():
+        assert [int(r.action) for r in given[k]] == [int(r.action) for r in rows]
+        found = np.stack([flat(r.state_in) for r in given[k]])
+        np.testing.assert_allclose(found, np.stack([flat(r.state_in) for r in rows]), atol=1e-6)
+
+
 def test_rows_hold_memory_in_the_form_of_the_agent():
     for row in rollout(recurrent(LSTM), corridors(3), seeded_episodes(1, 5)):
         hidden, cell = row.state_in["lstm"]

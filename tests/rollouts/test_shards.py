@@ -17,6 +17,7 @@ from policyscope.rollouts.shards import map_shards, one_thread
 MODULE = """
 import os, signal, time
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 def square(n):
@@ -37,6 +38,19 @@ def refuses(n):
 
 def dies(n):
     os.kill(os.getpid(), signal.SIGKILL)
+
+class Pairs:
+    def __call__(self, n):
+        return n * n
+
+    def stream(self, numbers):
+        for n in numbers:
+            both = [n, *islice(numbers, 1)]
+            if 6 in both:
+                raise ValueError("no such thing")
+            if 8 in both:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield from ((k, k * k) for k in reversed(both))
 
 def slow(folder, n):
     Path(folder, f"pid{n}").write_text(str(os.getpid()))
@@ -63,6 +77,22 @@ def test_results_come_in_the_order_of_the_shards(jobs, workers):
     assert sorted(seen) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_a_stream_takes_several_shards_and_ends_them_in_its_own_order(jobs, workers):
+    seen: list[int] = []
+    assert map_shards(jobs.Pairs(), [4, 1, 3, 0, 2], workers, seen.append) == [16, 1, 9, 0, 4]
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+    if workers < 2:
+        assert seen == [1, 4, 0, 3, 2]
+
+
+def test_all_shards_of_a_stream_that_fails_are_named(jobs):
+    with pytest.raises(PolicyscopeError, match=r"^shard 5, 6 failed: ValueError: no such thing"):
+        map_shards(jobs.Pairs(), [1, 2, 5, 6], 1)
+    with pytest.raises(PolicyscopeError, match="worker of shards 7, 8 was killed by signal 9"):
+        map_shards(jobs.Pairs(), [1, 2, 7, 8], 1)
+
+
 def test_work_happens_in_other_processes(jobs):
     assert set(map_shards(jobs.pid, [0, 1], 0)) == {os.getpid()}
     found = map_shards(jobs.pid, [0, 1], 1)
@@ -78,7 +108,7 @@ def test_an_error_in_a_worker_is_one_line_with_its_place(jobs):
     with pytest.raises(PolicyscopeError) as caught:
         map_shards(jobs.fails, [0, 1, 2, 3], 1)
     text = str(caught.value)
-    assert text == "shard 2 failed: ValueError: no such thing (shard_jobs.py:15)"
+    assert text == "shard 2 failed: ValueError: no such thing (shard_jobs.py:16)"
     assert "Traceback" in caught.value.__notes__[0]
 
 

@@ -1,16 +1,21 @@
-"""Routes that do something: ask the agent live, play forks, run jobs, keep notes."""
+"""Routes that do something: ask the agent, play forks, run jobs, keep notes."""
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from policyscope.panel import notes
+from policyscope.panel.contract.episode import Picture
+from policyscope.panel.contract.field import FieldAnswer, FieldRequest
 from policyscope.panel.contract.fork import Fork, ForkRequest
 from policyscope.panel.contract.live import LiveAnswer, LiveRequest
+from policyscope.panel.contract.why_not import WhyNotAnswer, WhyNotRequest
 from policyscope.panel.contract.work import Job, JobRequest, Note, NoteText
+from policyscope.panel.field import field
 from policyscope.panel.forks.forks import Forks
 from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.live import ask, prepare
 from policyscope.panel.ranges import byte_range
-from policyscope.panel.reading import shelf_of
+from policyscope.panel.reading import Episode, shelf_of
+from policyscope.panel.why_not import why_not
 from policyscope.recordings.replays.worlds import Worlds
 
 router = APIRouter(prefix="/api", tags=["acting"])
@@ -38,6 +43,18 @@ def post_live(question: LiveRequest, request: Request, later: BackgroundTasks) -
     return answer
 
 
+@router.post("/field")
+def post_field(wanted: FieldRequest, request: Request) -> FieldAnswer:
+    """What the agent would do at every place of a step's scene."""
+    return field(shelf_of(request), _worlds(request), wanted)
+
+
+@router.post("/why-not")
+def post_why_not(wanted: WhyNotRequest, request: Request) -> WhyNotAnswer:
+    """Which change of a single entity makes the agent prefer an action."""
+    return why_not(shelf_of(request), _worlds(request), wanted)
+
+
 @router.post("/forks")
 def post_fork(wanted: ForkRequest, request: Request) -> Fork:
     """Play on from a step with changes and without; the same request is the same fork."""
@@ -61,6 +78,12 @@ def get_fork_arrays(fork: str, side: str, request: Request) -> Response:
     """Bytes of the arrays of one side of a fork; takes a ``Range``."""
     size, read = _forks(request).open_bytes(fork, side)
     return byte_range(request, size, read)
+
+
+@router.get("/forks/{fork}/{side}/pictures/{step}")
+def get_fork_picture(fork: str, side: str, step: Episode, request: Request) -> Picture:
+    """The scene before a step of one side of a fork, as large as the engine draws it."""
+    return _forks(request).picture(shelf_of(request), fork, side, step)
 
 
 @router.get("/jobs")

@@ -8,15 +8,14 @@ import numpy as np
 
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.entities import Entities
-from policyscope.envs.scene import SceneEdit
 from policyscope.panel.contract.live import (
     LiveAnswer,
     LiveEntity,
     LiveOverlay,
     LiveRequest,
     LiveTarget,
-    SceneChange,
 )
+from policyscope.panel.scene import IMPORT, edits_python, scene_edits
 from policyscope.panel.shelf.describe import shows_frames
 from policyscope.panel.shelf.environment import large
 from policyscope.panel.shelf.opening import opened
@@ -66,7 +65,7 @@ def answer(recording: Recording, path: str, worlds: Worlds, question: LiveReques
         recording,
         question.episode,
         question.step,
-        [_edit(change) for change in question.scene],
+        scene_edits(question.scene),
         {tuple(change.index): change.value for change in question.observation},
         actions=question.actions,
         sites=sites_of_targets(question.targets),
@@ -82,8 +81,8 @@ def answer(recording: Recording, path: str, worlds: Worlds, question: LiveReques
         recorded_best=_flat(found.recorded_best),
         outputs={name: _flat(value) for name, value in after.outputs.items()},
         recorded_outputs={name: _flat(value) for name, value in before.outputs.items()},
-        observation=[] if image else _short(after.observation),
-        recorded_observation=[] if image else _short(before.observation),
+        observation=[] if image else short(after.observation),
+        recorded_observation=[] if image else short(before.observation),
         picture=address(png(seen)) if image and moved else None,
         twin=found.twin,
         entities=_entities(after.entities),
@@ -102,21 +101,20 @@ def python(recording: Recording, path: str, question: LiveRequest) -> str:
         path: of its folder, as a user would type it.
         question: what was asked.
     """
-    edits = [_edit(change) for change in question.scene]
-    scene = ", ".join(f"SceneEdit({e.kind!r}, {e.identity!r}, {e.values!r})" for e in edits)
+    edits = scene_edits(question.scene)
     numbers = {tuple(change.index): change.value for change in question.observation}
     sites = sites_of_targets(question.targets)
     given = [
         "recording",
         f"episode={question.episode}",
         f"step={question.step}",
-        *([f"scene=[{scene}]"] if scene else []),
+        *([f"scene={edits_python(edits)}"] if edits else []),
         *([f"observation={numbers!r}"] if numbers else []),
         *([f"actions={question.actions!r}"] if question.actions else []),
         *([f"sites={sites!r}"] if sites else []),
     ]
     imports = [
-        *(["from policyscope.envs.scene import SceneEdit"] if scene else []),
+        *([IMPORT] if edits else []),
         "from policyscope.recordings.replays.whatif import ask",
     ]
     asked = [
@@ -127,15 +125,11 @@ def python(recording: Recording, path: str, question: LiveRequest) -> str:
     return opened(recording, path, asked, imports)
 
 
-def _edit(change: SceneChange) -> SceneEdit:
-    return SceneEdit(change.kind, change.identity, dict(change.values))
-
-
 def _flat(values: np.ndarray) -> list[float]:
-    return [float(v) for v in _short(np.atleast_1d(values).ravel())]
+    return [float(v) for v in short(np.atleast_1d(values).ravel())]
 
 
-def _short(values: np.ndarray) -> Any:
+def short(values: np.ndarray) -> Any:
     """Nested numbers, each with the fewest digits that give back its float32."""
     if values.dtype == np.float32:
         values = values.astype(str).astype(np.float64)
@@ -155,7 +149,7 @@ def _overlays(recording: Recording, found: Answer) -> list[LiveOverlay]:
     return [
         LiveOverlay(
             name=name,
-            values=_short(sites[name].reshape(-1, len(identity))),
+            values=short(sites[name].reshape(-1, len(identity))),
             identity=identity.tolist(),
         )
         for name in patterns(recording)

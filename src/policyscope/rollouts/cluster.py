@@ -59,6 +59,20 @@ def map_on_cluster(
     return [results[n] for n in shards]
 
 
+def require_cluster(address: str) -> None:
+    """Refuse an address where nobody would compute.
+
+    Args:
+        address: of the scheduler.
+
+    Raises:
+        MissingPart: dask.distributed is not installed.
+        PolicyscopeError: no scheduler answers, or it has no workers.
+    """
+    with _client(address):
+        pass
+
+
 def _finished(client: Any, tasks: dict[int, Any], address: str) -> Iterator[int]:
     """Numbers of shards as they are done; ends where nobody is left to do them."""
     waiting, seen = dict(tasks), time.monotonic()

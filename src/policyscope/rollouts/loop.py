@@ -5,7 +5,7 @@ put out, the action, then its consequences. Nothing else in policyscope steps an
 evaluation, recording or video.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,9 +116,9 @@ class _Memory:
     lanes: Sequence[int] = ()
 
     def keep(self, lanes: Sequence[int]) -> None:
-        """Let go of the lanes that have left the batch."""
+        """Let go of the lanes that have left the batch; one that joins begins an episode."""
         if self.value is not None and lanes != self.lanes:
-            places = [self.lanes.index(lane) for lane in lanes]
+            places = [self.lanes.index(lane) if lane in self.lanes else 0 for lane in lanes]
             self.value = tree_map(lambda leaf: leaf[places], self.value)
         self.lanes = lanes
 
@@ -140,7 +140,7 @@ class _Memory:
 def rollout(
     agent: Agent,
     stepper: Stepper,
-    episodes: Sequence[Episode],
+    episodes: Iterable[Episode | None],
     *,
     seed: int = 0,
     act: str | None = None,
@@ -149,14 +149,14 @@ def rollout(
 ) -> Iterator[Row]:
     """Run every assigned episode to its end and give its rows as they happen.
 
-    Episodes are assigned before running: lane i takes the next one when its own ends, so none is
-    favoured for being short. The batch has the stepper's full width, and sampling noise is keyed by
-    (seed, episode, step), so the rows of an episode depend on the number of lanes alone.
+    Their order is fixed: a lane takes the next one when its own ends, so none is favoured for being
+    short. The batch has the stepper's full width, and sampling noise is keyed by (seed, episode,
+    step), so the rows of an episode depend on the number of lanes alone.
 
     Args:
         agent: who decides.
         stepper: where.
-        episodes: what to run.
+        episodes: what to run, asked for when a lane is free; None leaves it so for a step.
         seed: seed of the action noise.
         act: greedy or sample; default is the agent's own mode.
         watch: what else to keep.
@@ -171,22 +171,21 @@ def rollout(
         PolicyscopeError: an episode has already ended where it is to start.
     """
     watch = watch or Watch()
-    waiting = list(reversed(episodes))
+    waiting = iter(episodes)
     lanes = [_Lane() for _ in range(stepper.lanes)]
     memory = _Memory(agent)
     sample = None if act is None else act == "sample"
     modules = agent.modules()
     obs = np.zeros((stepper.lanes, *stepper.space.obs_shape), stepper.space.obs_dtype)
-    ended = list(range(stepper.lanes))
     while True:
         starts: list[Start | None] = [None] * stepper.lanes
-        for i in ended:
-            lanes[i] = _Lane()
-            if waiting:
-                episode = waiting.pop()
-                keyed = episode.index if episode.noise is None else episode.noise
-                lanes[i] = _Lane(episode.index, episode.step, keyed, episode.memory)
-                starts[i] = episode.start
+        for i in (i for i, lane in enumerate(lanes) if lane.episode < 0):
+            episode = next(waiting, None)
+            if episode is None:
+                break
+            keyed = episode.index if episode.noise is None else episode.noise
+            lanes[i] = _Lane(episode.index, episode.step, keyed, episode.memory)
+            starts[i] = episode.start
         running = [i for i, lane in enumerate(lanes) if lane.episode >= 0]
         if not running:
             return
@@ -235,6 +234,8 @@ def rollout(
                 final_obs=step.obs[i].copy() if over and stepper.has_final_obs else None,
             )
             lanes[i].step += 1
+        for i in ended:
+            lanes[i] = _Lane()
         obs = step.obs
         memory.value = decision.state
 

@@ -1,8 +1,10 @@
 """Map a function over shards, in this process or over worker processes.
 
-A shard is computed alone and with one torch thread, so its bytes are the same for any number of
-workers. A worker is a fresh interpreter that never imports the caller's main module; it dies with
-the process that started it, even in the middle of a shard.
+A shard is computed with one torch thread and knows nothing of the others, so its bytes are the same
+for any number of workers. A function with a method ``stream`` may compute several side by side: it
+is given what hands out their numbers and gives each result when it is there. A worker is a fresh
+interpreter that never imports the caller's main module; it dies with the process that started it,
+even in the middle of a shard.
 """
 
 import ctypes
@@ -11,8 +13,8 @@ import queue
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -20,6 +22,7 @@ from policyscope.core.errors import PolicyscopeError
 from policyscope.core.processes import cause_of_death, launch, receive_task, send_task
 
 Progress = Callable[[int], None]
+Stream = Callable[[Iterator[int]], Generator[tuple[int, Any], None, None]]
 
 # Parameters of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -35,8 +38,10 @@ def map_shards(
     """Compute every shard and give the results in the order of ``shards``.
 
     Args:
-        function: from the number of a shard to its result. With workers it is pickled once for
-            each, so it and its results must be picklable and its module importable.
+        function: from the number of a shard to its result; or ``function.stream``, from an iterator
+            of numbers to pairs of number and result, each number given once and in any order. With
+            workers it is pickled once for each, so it and its results must be picklable and its
+            module importable.
         shards: what to compute.
         workers: processes; 0 computes in this one.
         progress: called with the number of each shard that was finished.
@@ -49,14 +54,20 @@ def map_shards(
     """
     if workers < 0:
         raise PolicyscopeError(f"the number of workers must be 0 or more, got {workers}")
+    if not shards:
+        return []
     report = progress or (lambda _: None)
-    if cluster is not None and shards:
+    if cluster is not None:
         from policyscope.rollouts.cluster import map_on_cluster
 
         return map_on_cluster(function, shards, cluster, report)
-    if not workers or not shards:
-        with one_thread():
-            return [_in_process(function, shard, report) for shard in shards]
+    if not workers:
+        results = {}
+        with one_thread(), closing(stream_of(function)(iter(shards))) as stream:
+            for shard, result in stream:
+                results[shard] = result
+                report(shard)
+        return [results[shard] for shard in shards]
     team: list[_Worker] = []
     try:
         for _ in range(min(workers, len(shards))):
@@ -80,18 +91,31 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _in_process(function: Callable[[int], Any], shard: int, report: Progress) -> Any:
-    result = function(shard)
-    report(shard)
-    return result
+def stream_of(function: Callable[[int], Any]) -> Stream:
+    """From an iterator of numbers of shards to their results; one by one where a function has none.
+
+    Args:
+        function: from the number of a shard to its result, perhaps with a method ``stream``.
+
+    Example:
+        >>> list(stream_of(abs)(iter([-3, 2])))
+        [(-3, 3), (2, 2)]
+    """
+
+    def one_by_one(shards: Iterator[int]) -> Generator[tuple[int, Any], None, None]:
+        for shard in shards:
+            yield shard, function(shard)
+
+    return getattr(function, "stream", one_by_one)
 
 
 class _Worker:
-    """A process that computes one shard at a time."""
+    """A process that asks for shards and computes some at a time."""
 
     def __init__(self, function: Callable[[int], Any]):
         self.process, self.pipe = launch("policyscope.rollouts.shards:serve")
-        self.shard: int | None = None
+        self.shards: list[int] = []
+        self.done = False
         try:
             with suppress(OSError):  # a worker that died at once is reported when it is asked
                 send_task(self.pipe, function)
@@ -99,27 +123,39 @@ class _Worker:
             self.stop()
             raise
 
-    def ask(self, shard: int) -> None:
-        self.shard = shard
+    def give(self, shard: int | None) -> None:
+        """Hand it a shard, or say that there are no more."""
+        if shard is not None:
+            self.shards.append(shard)
         with suppress(OSError):
             self.pipe.send(shard)
 
-    def answer(self) -> Any:
+    def hear(self) -> tuple[int, Any] | None:
+        """A shard and its result, or None where it asks for one or has done all.
+
+        Raises:
+            PolicyscopeError: a shard failed or the worker died.
+        """
         try:
-            status, value, trace = self.pipe.recv()
+            what, value, trace = self.pipe.recv()
         except (EOFError, OSError):
             raise self._death() from None
-        if status == "error":
+        if what == "error":
             error = PolicyscopeError(value)
             error.add_note(trace)
             raise error
-        return value
+        if what == "result":
+            self.shards.remove(value[0])
+            return value
+        self.done = what == "end"
+        return None
 
     def _death(self) -> PolicyscopeError:
         cause = cause_of_death(self.process)
+        plural = "s" if len(self.shards) > 1 else ""
+        which = f" of shard{plural} {', '.join(map(str, self.shards))}" if self.shards else ""
         return PolicyscopeError(
-            f"the worker of shard {self.shard} {cause}; out of memory? "
-            "run the same command with fewer workers"
+            f"the worker{which} {cause}; out of memory? run the same command with fewer workers"
         )
 
     def stop(self) -> None:
@@ -129,20 +165,18 @@ class _Worker:
 
 
 def _collect(team: list[_Worker], shards: Sequence[int], report: Progress) -> list[Any]:
-    waiting = list(reversed(shards))
+    waiting = iter(shards)
     results: dict[int, Any] = {}
-    for worker in team:
-        worker.ask(waiting.pop())
     while len(results) < len(shards):
-        busy: dict[Any, Any] = {w.pipe: w for w in team if w.shard is not None}
+        busy: dict[Any, _Worker] = {worker.pipe: worker for worker in team if not worker.done}
         for pipe in wait(list(busy)):
             worker = busy[pipe]
-            shard = worker.shard
-            results[shard] = worker.answer()
-            worker.shard = None
-            report(shard)
-            if waiting:
-                worker.ask(waiting.pop())
+            heard = worker.hear()
+            if heard is not None:
+                shard, results[shard] = heard
+                report(shard)
+            elif not worker.done:
+                worker.give(next(waiting, None))
     return [results[shard] for shard in shards]
 
 
@@ -157,7 +191,7 @@ def serve(descriptor: int) -> None:
     torch.set_num_threads(1)
     _keep_freed_memory()
     pipe = Connection(descriptor)
-    requests: queue.SimpleQueue[int] = queue.SimpleQueue()
+    given: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     try:
         function = receive_task(pipe)
     except (EOFError, OSError):
@@ -165,17 +199,33 @@ def serve(descriptor: int) -> None:
     except Exception as error:  # its module cannot be imported here
         pipe.send(("error", failure("to come", error), traceback.format_exc()))
         return
-    threading.Thread(target=_listen, args=(pipe, requests), daemon=True).start()
-    while True:
-        shard = requests.get()
-        try:
-            reply = ("done", function(shard), "")
-        except PolicyscopeError as error:
-            reply = ("error", str(error), traceback.format_exc())
-        except Exception as error:
-            reply = ("error", failure(shard, error), traceback.format_exc())
+    threading.Thread(target=_listen, args=(pipe, given), daemon=True).start()
+    began: list[int] = []
+
+    def tell(what: str, value: Any = None, trace: str = "") -> None:
         with suppress(OSError):  # the caller is gone; the listening thread ends this process
-            pipe.send(reply)
+            pipe.send((what, value, trace))
+
+    def shards() -> Iterator[int]:
+        while True:
+            tell("next")
+            shard = given.get()
+            if shard is None:
+                return
+            began.append(shard)
+            yield shard
+
+    try:
+        for shard, result in stream_of(function)(shards()):
+            began.remove(shard)
+            tell("result", (shard, result))
+        tell("end")
+    except PolicyscopeError as error:
+        tell("error", str(error), traceback.format_exc())
+    except Exception as error:
+        which = ", ".join(map(str, began)) or "to come"
+        tell("error", failure(which, error), traceback.format_exc())
+    threading.Event().wait()  # the caller ends this process when it needs no worker any more
 
 
 def _keep_freed_memory() -> None:
@@ -190,10 +240,10 @@ def _keep_freed_memory() -> None:
             library.mallopt(parameter, size)
 
 
-def _listen(pipe: Connection, requests: "queue.SimpleQueue[int]") -> None:
+def _listen(pipe: Connection, given: "queue.SimpleQueue[int | None]") -> None:
     try:
         while True:
-            requests.put(pipe.recv())
+            given.put(pipe.recv())
     except (EOFError, OSError):
         os._exit(1)  # the caller is gone: what runs in the main thread is of no use
 

@@ -26,6 +26,13 @@ OUTCOMES = {
 }
 """Outcomes by how the environment's name begins; the first that fits holds."""
 
+_SELDOM = {
+    "highway/": ("left_road",),
+    "procgen/": ("unknown",),
+    "gym:": ("terminated", "truncated"),
+}
+"""Others that episodes can have, likewise."""
+
 _SEED = 0
 
 
@@ -99,8 +106,7 @@ def report(table: pd.DataFrame, baselines: Mapping[str, pd.DataFrame]) -> dict[s
     """
     tables = [table, *baselines.values()]
     env = table.attrs["env"]
-    usual = next((names for start, names in OUTCOMES.items() if env["id"].startswith(start)), ())
-    names = outcome_names(tables, usual)
+    names = outcome_names(tables, _of(env["id"], OUTCOMES))
     return {
         "agent": summary(table, names),
         "baselines": {name: summary(other, names) for name, other in baselines.items()},
@@ -111,6 +117,23 @@ def report(table: pd.DataFrame, baselines: Mapping[str, pd.DataFrame]) -> dict[s
         "unit": "return: undiscounted sum of rewards of an episode; length: decisions",
         "level": LEVEL,
     }
+
+
+def possible_outcomes(env: str) -> tuple[str, ...]:
+    """Outcomes that episodes of an environment can have; none where they are not known.
+
+    Args:
+        env: its name.
+
+    Example:
+        >>> possible_outcomes("procgen/maze")
+        ('cheese', 'timed_out', 'unknown')
+    """
+    return (*_of(env, OUTCOMES), *_of(env, _SELDOM))
+
+
+def _of(env: str, table: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return next((names for start, names in table.items() if env.startswith(start)), ())
 
 
 def outcome_names(tables: Iterable[pd.DataFrame], usual: Iterable[str] = ()) -> list[str]:

@@ -316,11 +316,15 @@ def test_names_and_places_that_are_refused(recording, tmp_path):
         write_dataset(recording, tmp_path / "cars")
     with pytest.raises(UnknownName, match="outputs"):
         write_dataset(recording, tmp_path / "cars-v0", ["valu"])
-    write_dataset(recording, tmp_path / "cars-v0", episodes=[2, 5])
+    told: list[int] = []
+    write_dataset(
+        recording, tmp_path / "cars-v0", episodes=[2, 5, 2], progress=lambda: told.append(1)
+    )
+    assert len(told) == 2, "no episode is written twice"
     again = back(tmp_path / "cars-v0", tmp_path / "rec")
     assert again.plan.seed == -1, "these seeds do not follow each other"
     assert again.episodes["seed"].tolist() == [5, 8]
-    with pytest.raises(BadFile, match="exists already"):
+    with pytest.raises(BadFile, match=r"cars-v0: exists already \(delete it first, or choose anot"):
         write_dataset(recording, tmp_path / "cars-v0")
     shutil.rmtree(tmp_path / "cars-v0")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "rec"], "nothing half written"

@@ -13,9 +13,8 @@ from policyscope.envs.make import make_lane, versioned
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
-from policyscope.figures.field import pushes
 from policyscope.recordings.record import record
-from policyscope.recordings.replays.field import policy_field
+from policyscope.recordings.replays.field import policy_field, pushes
 
 
 @pytest.fixture(scope="module")

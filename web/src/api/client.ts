@@ -3,6 +3,8 @@
 import type {
   EpisodeDetail,
   EpisodeTable,
+  FieldAnswer,
+  FieldRequest,
   Fork,
   ForkRequest,
   Job,
@@ -20,6 +22,8 @@ import type {
   StepTable,
   Thumbnail,
   TrackValues,
+  WhyNotAnswer,
+  WhyNotRequest,
 } from "./schema";
 import { Cached } from "./cached";
 import type { Source } from "./source";
@@ -34,7 +38,6 @@ export const paths = {
   thumbnail: (rec: string, k: number) => `${paths.episode(rec, k)}/thumbnail`,
   tracks: (rec: string, k: number, names: string[]) =>
     `${paths.episode(rec, k)}/tracks?${names.map((name) => `name=${part(name)}`).join("&")}`,
-  picture: (rec: string, k: number, step: number) => `${paths.episode(rec, k)}/pictures/${step}`,
   overlay: (rec: string, k: number, name: string) =>
     `${paths.episode(rec, k)}/overlays/${part(name)}`,
   steps: (rec: string, x: string, y: string) =>
@@ -77,8 +80,9 @@ export function client(given: Source) {
           names.map((name) => get<TrackValues[]>(paths.tracks(rec, k, [name]), signal)),
         )
       ).flat(),
-    picture: (rec: string, k: number, step: number, signal?: AbortSignal) =>
-      get<Picture>(paths.picture(rec, k, step), signal),
+    /** A step as the engine draws it; where its episode tells that its pictures are. */
+    picture: (address: string, step: number, signal?: AbortSignal) =>
+      get<Picture>(`${address}/${step}`, signal),
     overlay: (rec: string, k: number, name: string, signal?: AbortSignal) =>
       get<OverlayValues>(paths.overlay(rec, k, name), signal),
     steps: (rec: string, x: string, y: string, signal?: AbortSignal) =>
@@ -91,6 +95,10 @@ export function client(given: Source) {
       get<Record<string, unknown>>(paths.figure(res, theme), signal),
     ask: (question: LiveRequest, signal?: AbortSignal) =>
       source.send<LiveAnswer>("POST", "/api/live", question, signal),
+    field: (wanted: FieldRequest, signal?: AbortSignal) =>
+      source.send<FieldAnswer>("POST", "/api/field", wanted, signal),
+    whyNot: (wanted: WhyNotRequest, signal?: AbortSignal) =>
+      source.send<WhyNotAnswer>("POST", "/api/why-not", wanted, signal),
     /** Play a fork; it may still be played when the answer comes. */
     playFork: (wanted: ForkRequest, signal?: AbortSignal) =>
       source.send<Fork>("POST", "/api/forks", wanted, signal),

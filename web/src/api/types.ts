@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+  "/api/field": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Post Field
+     * @description What the agent would do at every place of a step's scene.
+     */
+    post: operations["post_field"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/forks": {
     parameters: {
       query?: never;
@@ -60,6 +80,26 @@ export interface paths {
      * @description Bytes of the arrays of one side of a fork; takes a ``Range``.
      */
     get: operations["get_fork_arrays"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/forks/{fork}/{side}/pictures/{step}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Fork Picture
+     * @description The scene before a step of one side of a fork, as large as the engine draws it.
+     */
+    get: operations["get_fork_picture"];
     put?: never;
     post?: never;
     delete?: never;
@@ -484,6 +524,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/why-not": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Post Why Not
+     * @description Which change of a single entity makes the agent prefer an action.
+     */
+    post: operations["post_why_not"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -556,6 +616,12 @@ export interface components {
       kinds: string[];
       /** Outcome */
       outcome: string;
+      /**
+       * Pictures
+       * @description Where larger pictures of its steps are, each under its number; empty where there are none.
+       * @default
+       */
+      pictures: string;
       /** Python */
       python: string;
       /** Recording */
@@ -603,6 +669,94 @@ export interface components {
       name: string;
       /** Value */
       value: number;
+    };
+    /**
+     * FieldAnswer
+     * @description The field as it was and, where the scene is changed, after it, on one scale.
+     */
+    FieldAnswer: {
+      changed?: components["schemas"]["FieldSide"] | null;
+      /** @description The outputs of the unchanged step, asked again, against what was recorded. */
+      check: components["schemas"]["CheckLine"];
+      /** Command */
+      command: string;
+      /**
+       * High
+       * @description Ends of ``shade`` over both sides.
+       */
+      high: number;
+      kept: components["schemas"]["FieldSide"];
+      /**
+       * Longest
+       * @description Length of the longest push of both sides.
+       */
+      longest: number;
+      /** Low */
+      low: number;
+      /** Milliseconds */
+      milliseconds: number;
+      /**
+       * Policy
+       * @description Whether ``chances`` are probabilities.
+       */
+      policy: boolean;
+      /** Python */
+      python: string;
+      /**
+       * Told
+       * @description The changes in words.
+       */
+      told: string[];
+      /** Unit */
+      unit: string;
+      /** What */
+      what: string;
+      /** X */
+      x: number[];
+      /**
+       * Y
+       * @description Middles of the N cells, in units of the scene.
+       */
+      y: number[];
+    };
+    /**
+     * FieldRequest
+     * @description Ask at every place that the picture of this step shows, as it was and with the changes.
+     */
+    FieldRequest: {
+      /** Episode */
+      episode: number;
+      /** Recording */
+      recording: string;
+      /**
+       * Scene
+       * @default []
+       */
+      scene: components["schemas"]["SceneChange"][];
+      /** Step */
+      step: number;
+    };
+    /**
+     * FieldSide
+     * @description The agent at N places of one scene.
+     */
+    FieldSide: {
+      /**
+       * Chances
+       * @description N x A probabilities; where the agent holds none, 1 for the action that it prefers.
+       */
+      chances: number[][];
+      /**
+       * Push
+       * @description N mean pushes: the directions of the actions, weighted with their probabilities; x to the
+       *     right, y down.
+       */
+      push: [number, number][];
+      /**
+       * Shade
+       * @description N numbers of what ``FieldAnswer.what`` names.
+       */
+      shade: number[];
     };
     /**
      * Fork
@@ -660,6 +814,11 @@ export interface components {
       kept: components["schemas"]["ForkSide"];
       /** Milliseconds */
       milliseconds: number;
+      /**
+       * Null
+       * @description Mean difference of each draw from the null; empty without changes of activations.
+       */
+      null: number[];
       /** Python */
       python: string;
       /**
@@ -670,11 +829,28 @@ export interface components {
     };
     /**
      * ForkRequest
-     * @description Play on from this step, with the scene changed and as it was.
+     * @description Play on from this step, with changes and as it was.
      */
     ForkRequest: {
+      /**
+       * During
+       * @description Decisions that changes of activations last; null to the end.
+       */
+      during?: number | null;
+      /**
+       * Edits
+       * @description More changes, as the command line takes them: of activations, or of the scene.
+       * @default []
+       */
+      edits: string[];
       /** Episode */
       episode: number;
+      /**
+       * Null
+       * @description Draws from the null of changes of activations; each plays all pairs again.
+       * @default 20
+       */
+      null: number;
       /**
        * Pairs
        * @default 1
@@ -1683,6 +1859,80 @@ export interface components {
       /** Error Type */
       type: string;
     };
+    /**
+     * WhyNotAnswer
+     * @description All that was tried, those that suffice first, short moves before long ones.
+     */
+    WhyNotAnswer: {
+      /** Action */
+      action: string;
+      /** Changes */
+      changes: components["schemas"]["WhyNotChange"][];
+      /** @description The outputs of the unchanged step, asked again, against what was recorded. */
+      check: components["schemas"]["CheckLine"];
+      /** Command */
+      command: string;
+      /**
+       * Entities
+       * @description How many were tried.
+       */
+      entities: number;
+      /**
+       * Margin
+       * @description Of the unchanged scene; above 0 the action is preferred already.
+       */
+      margin: number;
+      /** Milliseconds */
+      milliseconds: number;
+      /** Python */
+      python: string;
+    };
+    /**
+     * WhyNotChange
+     * @description The best change of one entity and kind.
+     */
+    WhyNotChange: {
+      /**
+       * Chance
+       * @description Probability of the action then; null where the agent holds none.
+       */
+      chance: number | null;
+      change: components["schemas"]["SceneChange"];
+      /**
+       * Distance
+       * @description How far it is moved, in units of the scene; null where it is removed.
+       */
+      distance: number | null;
+      /**
+       * Entity
+       * @description Kind of the entity.
+       */
+      entity: string;
+      /**
+       * Margin
+       * @description Score of the action minus that of the best other one; above 0 the agent prefers it.
+       */
+      margin: number;
+      /** Told */
+      told: string;
+    };
+    /**
+     * WhyNotRequest
+     * @description Which change of one entity makes the agent prefer this action at this step?
+     */
+    WhyNotRequest: {
+      /**
+       * Action
+       * @description Its index.
+       */
+      action: number;
+      /** Episode */
+      episode: number;
+      /** Recording */
+      recording: string;
+      /** Step */
+      step: number;
+    };
   };
   responses: never;
   parameters: never;
@@ -1692,6 +1942,39 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+  post_field: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["FieldRequest"];
+      };
+    };
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FieldAnswer"];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
   post_fork: {
     parameters: {
       query?: never;
@@ -1805,6 +2088,39 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  get_fork_picture: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        fork: string;
+        side: string;
+        step: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Picture"];
+        };
       };
       /** @description Validation Error */
       422: {
@@ -2565,6 +2881,39 @@ export interface operations {
           "application/json": {
             [key: string]: unknown;
           };
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  post_why_not: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WhyNotRequest"];
+      };
+    };
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WhyNotAnswer"];
         };
       };
       /** @description Validation Error */

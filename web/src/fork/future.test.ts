@@ -24,7 +24,7 @@ const place: View = {
   recording: "rec",
   episode: 3,
   step: 9,
-  fork: { step: 4, pairs: 5, scene },
+  fork: { step: 4, pairs: 5, scene, edits: [], during: null },
 };
 const longer = sampleEpisode();
 const shorter = sampleEpisode({
@@ -40,14 +40,37 @@ describe("the fork in the address", () => {
     const hash = write(place);
     expect(hash).toContain("fork=4,5,");
     expect(read(hash)).toEqual(place);
-    expect(requestOf(place)).toEqual({ recording: "rec", episode: 3, step: 4, pairs: 5, scene });
+    const asked = { recording: "rec", episode: 3, step: 4, pairs: 5, scene, null: 20 };
+    expect(requestOf(place)).toEqual({ ...asked, edits: [], during: null });
     expect(requestOf({ ...place, fork: null })).toBeNull();
     expect(requestOf({ ...place, page: "steps" })).toBeNull();
+    expect(requestOf({ ...place, fork: { ...place.fork!, scene: [] } })).toBeNull();
   });
 
-  it.each(["4", "4,5", "x,5,%5B%5D", "4,0,%5B%5D", "4,1.5,%5B%5D", "4,5,%7B", "4,5,%5B%5D,1"])(
-    "is none where it cannot be read: %s",
-    (raw) => expect(read(`#/recordings/rec/episodes/3?fork=${raw}`).fork).toBeNull(),
+  it("has changes of activations too, with how long they last", () => {
+    const edits = ["clamp gru.memory[3]=0.5, 1", "zero a[1,2]"];
+    for (const during of [null, 7]) {
+      const fork = { ...place.fork!, edits, during };
+      const hash = write({ ...place, fork });
+      expect(hash.includes(",7&") || hash.endsWith(",7")).toBe(during === 7);
+      expect(read(hash).fork).toEqual(fork);
+      expect(requestOf({ ...place, fork })).toMatchObject({ edits, during });
+    }
+  });
+
+  it.each([
+    "4",
+    "4,5",
+    "x,5,%5B%5D",
+    "4,0,%5B%5D",
+    "4,1.5,%5B%5D",
+    "4,5,%7B",
+    "4,5,%5B%5D,1",
+    "4,5,%5B%5D,%5B1%5D",
+    "4,5,%5B%5D,%5B%5D,0",
+    "4,5,%5B%5D,%5B%5D,1.5",
+  ])("is none where it cannot be read: %s", (raw) =>
+    expect(read(`#/recordings/rec/episodes/3?fork=${raw}`).fork).toBeNull(),
   );
 
   it("belongs to its episode, and stays from step to step", () => {
@@ -108,12 +131,17 @@ describe("in words", () => {
   });
 
   it("knows a fork again however its changes are written", () => {
+    const plain = { step: 1, pairs: 1, edits: [], during: null };
     const [one, other] = [
-      { step: 1, pairs: 1, scene: [{ kind: "add", values: { x: 1 } }] },
-      { step: 1, pairs: 1, scene: [{ kind: "add", values: { x: 1 }, identity: null }] },
+      { ...plain, scene: [{ kind: "add", values: { x: 1 } }] },
+      { ...plain, scene: [{ kind: "add", values: { x: 1 }, identity: null }] },
     ];
     expect(sameFork(one!, other!)).toBe(true);
     expect(sameFork(one!, { ...other!, pairs: 5 })).toBe(false);
     expect(sameFork(one!, { ...other!, scene })).toBe(false);
+    expect(sameFork(one!, { ...other!, edits: ["zero gru[1]"] })).toBe(false);
+    const units = { ...one!, edits: ["zero gru[1]"] };
+    expect(sameFork(units, { ...units, during: 4 })).toBe(false);
+    expect(sameFork(one!, { ...other!, during: 4 })).toBe(true); // there is nothing that it is of
   });
 });

@@ -13,6 +13,8 @@ export type SideName = "kept" | "changed";
 export const SIDES: readonly SideName[] = ["kept", "changed"];
 export const TITLES: Record<SideName, string> = { kept: "as it was", changed: "changed" };
 export const COLOURS: Record<SideName, string> = { kept: "var(--ink-2)", changed: "var(--bad)" };
+/** Draws from the null of changes of activations. */
+const DRAWS = 20;
 /** Pairs of futures to choose from. */
 export const PAIRS = [1, 5, 20];
 
@@ -20,8 +22,10 @@ export type Futures = Record<SideName, Episode>;
 
 export function requestOf(view: View): ForkRequest | null {
   if (view.page !== "episode" || !view.fork) return null;
-  const { step, pairs, scene } = view.fork;
-  return { recording: view.recording, episode: view.episode, step, pairs, scene };
+  const { step, pairs, scene, edits, during } = view.fork;
+  if (!scene.length && !edits.length) return null;
+  const place = { recording: view.recording, episode: view.episode, step };
+  return { ...place, pairs, scene, edits, during, null: DRAWS };
 }
 
 /** Steps of the clock: until the later of both futures has ended. */
@@ -110,6 +114,12 @@ export function mean(values: number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
 }
 
+/** Draws from the null whose difference is as large as that of the changes, or larger. */
+export function beaten(answer: ForkAnswer): number {
+  const effect = Math.abs(answer.difference.value);
+  return answer.null.filter((value) => Math.abs(value) >= effect).length;
+}
+
 /** Where the first pair parts, in words. */
 export function partingText({ diverges }: ForkAnswer): string {
   const first = diverges[0] ?? null;
@@ -121,7 +131,9 @@ export function partingText({ diverges }: ForkAnswer): string {
 
 /** Two forks of a recording that are one and the same. */
 export function sameFork(one: ForkPlace, other: ForkPlace): boolean {
-  const plain = ({ step, pairs, scene }: ForkPlace) =>
-    JSON.stringify([step, pairs, scene.map((c) => [c.kind, c.identity ?? null, c.values ?? {}])]);
+  const plain = ({ step, pairs, scene, edits, during }: ForkPlace) => {
+    const changes = scene.map((c) => [c.kind, c.identity ?? null, c.values ?? {}]);
+    return JSON.stringify([step, pairs, changes, edits, edits.length ? during : null]);
+  };
   return plain(one) === plain(other);
 }

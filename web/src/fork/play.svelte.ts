@@ -108,7 +108,8 @@ export class Play {
     this.told = fork;
     this.futures = { kept: one!, changed: other! };
     const { recording, episode: k, step, pairs = 1, scene = [] } = fork.request;
+    const { edits = [], during = null } = fork.request;
     const told = fork.answer.told.join(", ") || "no change";
-    session.add({ recording, episode: k, fork: { step, pairs, scene }, told });
+    session.add({ recording, episode: k, fork: { step, pairs, scene, edits, during }, told });
   }
 }

@@ -137,7 +137,8 @@ export function inWords(
   const [verb, joined] = WORDS[kind] ?? [kind, ": "];
   const who = typeof identity === "number" ? ` ${title(identity)}` : "";
   const numbers = Object.entries(values ?? {}).map(
-    ([name, value]) => `${name} ${String(value).replace("-", "\u2212")}${units[name] ?? ""}`,
+    ([name, value]) =>
+      `${name} ${String(rounded(value, 3)).replace("-", "\u2212")}${units[name] ?? ""}`,
   );
   return `${verb}${who}${numbers.length ? joined : ""}${numbers.join(", ")}`;
 }

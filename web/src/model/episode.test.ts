@@ -35,6 +35,7 @@ function held() {
     kinds: ["ego"],
     arrays: refs,
     bytes: text.length,
+    pictures: "",
     python: "",
   };
   const json = {

@@ -144,10 +144,8 @@ export async function loadFuture(
   recorded: Episode,
   detail: EpisodeDetail,
 ): Promise<Episode> {
-  // The engine draws recorded steps alone.
-  const recording = { ...recorded.recording, large: null };
-  const grids = await loadTogether(api, smallArrays(recording, detail));
-  return assemble(recording, detail, grids, recorded.bounds);
+  const grids = await loadTogether(api, smallArrays(recorded.recording, detail));
+  return assemble(recorded.recording, detail, grids, recorded.bounds);
 }
 
 /** Where the ego goes in some episodes of the recording, so that all are seen at one scale. */

@@ -106,6 +106,7 @@ export function sampleEpisode(change: Partial<Episode> = {}): Episode {
     kinds: ["ego", "vehicle"],
     arrays: [],
     bytes: 0,
+    pictures: "",
     python: "",
   };
   return {

@@ -42,6 +42,11 @@ function randomView(seed: number): View {
         step: int(500),
         pairs: pick([1, 5, 20]),
         scene: [{ kind: pick(ODD), values: { x: random() }, identity: int(9) }],
+        ...pick([
+          { edits: [], during: null },
+          { edits: [pick(ODD), ""], during: null },
+          { edits: [pick(ODD)], during: 1 + int(50) },
+        ]),
       }),
       null,
     ),
@@ -56,7 +61,9 @@ function randomView(seed: number): View {
     large: random() < 0.5,
     kinds: maybe<string[] | null>(texts, null),
     part: maybe<[number, number] | null>(() => [random() * 9, 9.5 + random() * 1e-9], null),
-    tab: pick(["changes", "notes", "moments"]),
+    tab: pick(["changes", "why", "notes", "moments"]),
+    why: maybe<number | null>(() => int(15), null),
+    field: random() < 0.5,
     live: random() < 0.5,
     pinned: random() < 0.5,
     scene: Array.from({ length: int(3) }, () => ({

@@ -38,15 +38,19 @@ export interface Beside {
   shift: number;
 }
 
-/** What follows a step with changes of its scene and without, played on in so many pairs. */
+/** What follows a step with changes and without, played on in so many pairs. */
 export interface ForkPlace {
   step: number;
   pairs: number;
   scene: SceneChange[];
+  /** More changes as the command line takes them, of activations too. */
+  edits: string[];
+  /** Decisions that changes of activations last; null to the end. */
+  during: number | null;
 }
 
 /** Which of the parts below the scene is open; the live view has a field of its own. */
-export type Tab = "changes" | "notes" | "moments";
+export type Tab = "changes" | "why" | "notes" | "moments";
 
 /** Part of an axis, from its first number up to its last. */
 export type Part = [from: number, to: number];
@@ -79,6 +83,10 @@ export interface View {
   /** Steps that the timeline shows; null for all. */
   part: Part | null;
   tab: Tab;
+  /** Action that is asked for why the agent does not take it. */
+  why: number | null;
+  /** Whether the policy field is drawn over the picture. */
+  field: boolean;
   /** Whether the live view is open, and its changes. */
   live: boolean;
   /** Whether the changes go along from step to step. */
@@ -119,6 +127,8 @@ export const DEFAULT: View = {
   kinds: null,
   part: null,
   tab: "changes",
+  why: null,
+  field: false,
   live: false,
   pinned: false,
   scene: [],
@@ -213,13 +223,15 @@ function field<Name extends keyof View>(
   };
 }
 
-function flag(name: "byrow" | "large" | "live" | "pinned"): Field {
+function flag(name: "byrow" | "field" | "large" | "live" | "pinned"): Field {
   return field(
     name,
     () => "1",
     (raw) => (raw === "1" ? true : null),
   );
 }
+
+const TABS: Tab[] = ["why", "notes", "moments"];
 
 const FIELDS: Field[] = [
   field("recording", encode, decode),
@@ -238,7 +250,9 @@ const FIELDS: Field[] = [
   flag("large"),
   field("kinds", writeList, readList),
   field("part", writeNumbers, readPart),
-  field("tab", String, (raw) => (raw === "notes" || raw === "moments" ? raw : null)),
+  field("tab", String, (raw) => TABS.find((tab) => tab === raw) ?? null),
+  field("why", String, wholeFrom0),
+  flag("field"),
   flag("live"),
   flag("pinned"),
   field("scene", writeScene, readScene),

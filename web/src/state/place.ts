@@ -20,6 +20,8 @@ const EPISODE: (keyof View)[] = [
   "kinds",
   "part",
   "tab",
+  "why",
+  "field",
   "live",
   "pinned",
   "scene",

@@ -145,14 +145,29 @@ function observationChange(raw: string): ObservationChange | null {
   return index === null || value === null ? null : { index, value };
 }
 
-/** A fork: its step, pairs and changes of the scene. */
-export function writeFork({ step, pairs, scene }: ForkPlace): string {
-  return `${step},${pairs},${writeScene(scene)}`;
+/** A fork: its step, pairs and changes of the scene; then its other changes and how long they last. */
+export function writeFork({ step, pairs, scene, edits, during }: ForkPlace): string {
+  const more = edits.length ? `,${encode(JSON.stringify(edits))}` : "";
+  return `${step},${pairs},${writeScene(scene)}${more}${more && during ? `,${during}` : ""}`;
 }
 
 export function readFork(raw: string): ForkPlace | null {
-  const [first = "", second = "", third = "", ...more] = raw.split(",");
+  const [first = "", second = "", third = "", fourth, fifth, ...more] = raw.split(",");
   const [step, pairs, scene] = [wholeFrom0(first), positive(second), readScene(third)];
-  if (step === null || pairs === null || scene === null || more.length) return null;
-  return Number.isInteger(pairs) ? { step, pairs, scene } : null;
+  const edits = fourth === undefined ? [] : readTexts(fourth);
+  const during = fifth === undefined ? null : positive(fifth);
+  if (step === null || pairs === null || scene === null || edits === null || more.length)
+    return null;
+  if (fifth !== undefined && !Number.isInteger(during)) return null;
+  return Number.isInteger(pairs) ? { step, pairs, scene, edits, during } : null;
+}
+
+function readTexts(raw: string): string[] | null {
+  try {
+    const parsed: unknown = JSON.parse(decode(raw) ?? "");
+    const texts = Array.isArray(parsed) && parsed.every((one) => typeof one === "string");
+    return texts ? (parsed as string[]) : null;
+  } catch {
+    return null;
+  }
 }

@@ -41,6 +41,8 @@ class EpisodeDetail(Message):
     arrays: list[ArrayRef]
     bytes: int
     """Size of the file of all arrays."""
+    pictures: str = ""
+    """Where larger pictures of its steps are, each under its number; empty where there are none."""
     python: str
 
 

@@ -1,6 +1,6 @@
 """Forks: what follows a recorded step with changes and without."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,13 +11,19 @@ from policyscope.panel.contract.result import CheckLine
 
 
 class ForkRequest(Message):
-    """Play on from this step, with the scene changed and as it was."""
+    """Play on from this step, with changes and as it was."""
 
     recording: str
     episode: int = Field(ge=0)
     step: int = Field(ge=0)
     scene: list[SceneChange] = Field(default=[], max_length=64)
+    edits: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=16)
+    """More changes, as the command line takes them: of activations, or of the scene."""
+    during: int | None = Field(default=None, ge=1, le=100_000)
+    """Decisions that changes of activations last; null to the end."""
     pairs: int = Field(default=1, ge=1, le=100)
+    null: int = Field(default=20, ge=0, le=100)
+    """Draws from the null of changes of activations; each plays all pairs again."""
 
 
 class ForkSide(Message):
@@ -47,6 +53,8 @@ class ForkAnswer(Message):
     """First step whose action differs, or at which one side has ended; one a pair."""
     difference: Estimate
     """Changed minus kept return, mean over pairs; no interval for one pair."""
+    null: list[float]
+    """Mean difference of each draw from the null; empty without changes of activations."""
     chance: str
     """Why there are fewer pairs than asked for; empty where there are not."""
     check: CheckLine

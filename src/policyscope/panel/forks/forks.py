@@ -10,18 +10,25 @@ from typing import Literal
 
 import numpy as np
 
+from policyscope.core.edits import Edit
 from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.envs.scene import SceneEdit
+from policyscope.panel.contract.episode import Picture
 from policyscope.panel.contract.fork import Fork, ForkAnswer, ForkRequest
-from policyscope.panel.forks.side import side_file
-from policyscope.panel.forks.told import fork_answer, scene_edits
+from policyscope.panel.forks.pictures import FutureCourse, drawn, future_courses
+from policyscope.panel.forks.side import played, side_file
+from policyscope.panel.forks.told import fork_answer
 from policyscope.panel.ranges import Read
+from policyscope.panel.scene import scene_edits
 from policyscope.panel.shelf.entity_columns import entities
+from policyscope.panel.shelf.environment import large
 from policyscope.panel.shelf.episode_file import EpisodeFile, read
 from policyscope.panel.shelf.liveness import why_not_live
+from policyscope.panel.shelf.pictures import picture
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.compare import SIDES
-from policyscope.recordings.replays.fork import ForkConfig, fork
+from policyscope.recordings.replays.fork import ForkConfig, fork, unwritten
 from policyscope.recordings.replays.worlds import Worlds, key
 from policyscope.rollouts.loop import Row
 
@@ -105,6 +112,42 @@ class Forks:
             raise UnknownName("side", side[:40], list(files))
         return files[side].bytes, partial(read, files[side])
 
+    def picture(self, shelf: Shelf, number: str, side: str, step: int) -> Picture:
+        """The scene before a step of one side, as large as the engine draws it.
+
+        Args:
+            shelf: keeps what was drawn last.
+            number: id of a fork that is done.
+            side: kept or changed.
+            step: row of the side's episode.
+
+        Raises:
+            UnknownName: no such fork or side.
+            PolicyscopeError: no such step, or no larger pictures of this environment.
+
+        Cost: that of ``shelf.pictures.picture``.
+        """
+        one = self._known(number)
+        wanted, recording = one.wanted, shelf.recording(one.wanted.recording)
+        if one.answer and not one.futures or step < wanted.step:
+            return picture(shelf, self._worlds, wanted.recording, wanted.episode, step)
+        if side not in one.futures:
+            raise UnknownName("side", side[:40], list(one.futures))
+        pixels, future, at = large(recording), one.futures[side], step - wanted.step
+        assert pixels is not None
+        if not at < len(future):
+            last = wanted.step + len(future) - 1
+            raise PolicyscopeError(f"this future has no step {step}; it holds 0..{last}")
+        return shelf.kept(
+            recording,
+            ("fork", number, side, step),
+            lambda: Picture(
+                side=pixels,
+                image=drawn(self._worlds, recording, (number, side), future, at, pixels),
+            ),
+            lambda made: len(made.image),
+        )
+
     def close(self) -> None:
         """Stop all forks and free the worlds."""
         with self._lock:
@@ -159,6 +202,7 @@ class _Played:
         self.failed: Exception | None = None
         self.answer: ForkAnswer | None = None
         self.files: Mapping[str, EpisodeFile] = {}
+        self.futures: Mapping[str, FutureCourse] = {}
         self._shelf, self._recording = shelf, recording
         self._progress = 0, 0  # futures that have ended, futures there are
         self._steps = 0
@@ -203,14 +247,22 @@ class _Played:
 
     def _play(self, worlds: Worlds) -> None:
         began, wanted, recording = time.perf_counter(), self.wanted, self._recording
+        changes: list[SceneEdit | Edit | str] = [*scene_edits(wanted.scene), *wanted.edits]
+        config = ForkConfig(seeds=wanted.pairs, during=wanted.during, null=wanted.null)
         result = fork(
-            recording, wanted.episode, wanted.step, scene_edits(wanted),
-            ForkConfig(seeds=wanted.pairs), progress=self._count, watch=self._watch,
-            worlds=worlds,
+            recording, wanted.episode, wanted.step, changes, config,
+            progress=self._count, watch=self._watch, worlds=worlds,
         )  # fmt: skip
-        course = worlds.course(recording, wanted.episode)
+        course, rows = worlds.course(recording, wanted.episode), self._rows
         scene = entities(self._shelf, recording, wanted.episode)
-        files = {side: side_file(course, wanted.step, scene, self._rows[side]) for side in SIDES}
+        values = {side: played(rows[side]) for side in SIDES}
+        files = {
+            side: side_file(course, wanted.step, scene, rows[side], values[side]) for side in SIDES
+        }
+        if large(recording):
+            made = map(unwritten, result.parameters["changes"])
+            edits = [change for change in made if isinstance(change, SceneEdit)]
+            self.futures = future_courses(worlds, course, wanted.step, edits, rows, values)
         took = (time.perf_counter() - began) * 1e3
         path = self._shelf.typed(recording.path)
         before = float(course.columns["reward"][: wanted.step].sum())

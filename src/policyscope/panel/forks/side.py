@@ -3,7 +3,7 @@
 Letters: S recorded steps before the fork, F played ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,23 @@ from policyscope.recordings.replays.replay import Course
 from policyscope.rollouts.loop import Row
 
 
-def side_file(course: Course, step: int, scene: Columns, rows: Sequence[Row]) -> EpisodeFile:
+def played(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    """What F rows hold as arrays: action, reward, obs and the outputs."""
+    return {
+        "action": np.stack([row.action for row in rows]),
+        "reward": np.array([row.reward for row in rows]),
+        "obs": np.stack([row.obs for row in rows]),
+        **{name: np.stack([row.outputs[name] for row in rows]) for name in rows[0].outputs},
+    }
+
+
+def side_file(
+    course: Course,
+    step: int,
+    scene: Columns,
+    rows: Sequence[Row],
+    values: Mapping[str, np.ndarray],
+) -> EpisodeFile:
     """The arrays of one side.
 
     Args:
@@ -23,20 +39,15 @@ def side_file(course: Course, step: int, scene: Columns, rows: Sequence[Row]) ->
         step: S, that the fork began at.
         scene: entities of the recorded episode.
         rows: F rows that were played, with their scenes.
+        values: of ``played``.
     """
     outputs = rows[0].outputs
-    played = {
-        "action": np.stack([row.action for row in rows]),
-        "reward": np.array([row.reward for row in rows]),
-        "obs": np.stack([row.obs for row in rows]),
-        **{name: np.stack([row.outputs[name] for row in rows]) for name in outputs},
-    }
     parts = [
-        _part(f"outputs/{name}" if name in outputs else name, course.columns[name][:step], values)
-        for name, values in played.items()
+        _part(f"outputs/{name}" if name in outputs else name, course.columns[name][:step], after)
+        for name, after in values.items()
     ]
     columns, kinds = _entities(scene, step, rows)
-    told = [_part(f"entities/{name}", values[:0], values) for name, values in columns.items()]
+    told = [_part(f"entities/{name}", each[:0], each) for name, each in columns.items()]
     parts.sort(key=lambda part: (part.name == "obs", part.bytes, part.name))
     return concatenate([*told, *parts], kinds)
 

@@ -1,24 +1,25 @@
 """A fork's result as a message, and the lines that make it again."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import xarray as xr
 
 from policyscope.core.result import Result
-from policyscope.envs.scene import SceneEdit
 from policyscope.panel.contract.episode import EpisodeDetail
 from policyscope.panel.contract.fork import ForkAnswer, ForkRequest, ForkSide
 from policyscope.panel.contract.messages import Estimate
 from policyscope.panel.contract.result import CheckLine
+from policyscope.panel.scene import IMPORT, edit_python, edit_text, scene_edits
 from policyscope.panel.shelf.describe import whole_seed
+from policyscope.panel.shelf.environment import large
 from policyscope.panel.shelf.episode_file import EpisodeFile, refs
 from policyscope.panel.shelf.opening import opened
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.compare import SIDES
+from policyscope.recordings.replays.fork import ForkConfig
 
 _FORK = "from policyscope.recordings.replays.fork import ForkConfig, fork"
-_EDIT = "from policyscope.envs.scene import SceneEdit"
 
 
 def fork_answer(
@@ -50,7 +51,7 @@ def fork_answer(
     [check] = result.checks
     sides = {}
     for side in SIDES:
-        url = f"/api/forks/{number}/{side}/arrays"
+        url = f"/api/forks/{number}/{side}"
         told = data.sel(side=side)
         sides[side] = _side(recording, wanted, url, told, before, files[side])
     return ForkAnswer(
@@ -61,6 +62,7 @@ def fork_answer(
             name="difference", value=mean, low=low if spread else None,
             high=high if spread else None, n=pairs,
         ),
+        null=data["null"].values.tolist() if "null" in data else [],
         chance=data.attrs["chance"] if pairs < wanted.pairs else "",
         check=CheckLine(**check.to_json()),
         python=python(recording, path, wanted),
@@ -77,12 +79,14 @@ def python(recording: Recording, path: str, wanted: ForkRequest) -> str:
         path: of its folder, as a user would type it.
         wanted: what was asked.
     """
-    edits = scene_edits(wanted)
-    scene = ", ".join(f"SceneEdit({e.kind!r}, {e.identity!r}, {e.values!r})" for e in edits)
-    asked = f"{wanted.episode}, {wanted.step}, [{scene}], ForkConfig(seeds={wanted.pairs})"
+    edits = scene_edits(wanted.scene)
+    changes = [*map(edit_python, edits), *map(repr, wanted.edits)]
+    config = [f"{name}={value!r}" for name, value in _config(wanted).items()]
+    asked = f"{wanted.episode}, {wanted.step}, [{', '.join(changes)}], "
+    asked += f"ForkConfig({', '.join(config)})"
     return opened(
         recording, path, [f"result = fork(recording, {asked})", 'result.data["difference"]'],
-        [_FORK, *([_EDIT] if edits else [])],
+        [_FORK, *([IMPORT] if edits else [])],
     )  # fmt: skip
 
 
@@ -94,26 +98,19 @@ def command(path: str, wanted: ForkRequest) -> str:
         wanted: what was asked.
     """
     words = ["policyscope", "fork", f"{path}:{wanted.episode}:{wanted.step}"]
-    for edit in scene_edits(wanted):
-        words += ["--edit", edit_text(edit)]
-    return shlex.join([*words, "--seeds", str(wanted.pairs)])
+    for text in [*map(edit_text, scene_edits(wanted.scene)), *wanted.edits]:
+        words += ["--edit", text]
+    for name, value in _config(wanted).items():
+        words += [f"--{name}", str(value)]
+    return shlex.join(words)
 
 
-def edit_text(edit: SceneEdit) -> str:
-    """A change of the scene as the command line takes it, with all its digits.
-
-    Example:
-        >>> edit_text(SceneEdit("move", 3, {"x": 4.0, "y": 7.25}))
-        'move 3 x=4.0 y=7.25'
-    """
-    whose = [] if edit.identity is None else [str(edit.identity)]
-    values = [f"{name}={value!r}" for name, value in edit.values.items()]
-    return " ".join([edit.kind, *whose, *values])
-
-
-def scene_edits(wanted: ForkRequest) -> Sequence[SceneEdit]:
-    """The changes that are asked for."""
-    return [SceneEdit(c.kind, c.identity, dict(c.values)) for c in wanted.scene]
+def _config(wanted: ForkRequest) -> dict[str, int]:
+    """What differs from how a fork is played by default, and how many pairs."""
+    more = {"during": wanted.during, "null": wanted.null}
+    usual = {"during": ForkConfig.during, "null": ForkConfig.null}
+    told = {name: value for name, value in more.items() if value not in (None, usual[name])}
+    return {"seeds": wanted.pairs, **told}
 
 
 def _side(
@@ -131,8 +128,9 @@ def _side(
         total=before + returns[0],
         steps=wanted.step + steps[0],
         kinds=file.kinds,
-        arrays=refs(file, url),
+        arrays=refs(file, f"{url}/arrays"),
         bytes=file.bytes,
+        pictures=f"{url}/pictures" if large(recording) else "",
         python="",
     )
     return ForkSide(detail=detail, returns=returns, steps=steps, outcomes=outcomes)

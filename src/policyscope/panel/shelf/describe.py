@@ -106,6 +106,7 @@ def episode_detail(shelf: Shelf, rec: str, k: int) -> EpisodeDetail:
         kinds=file.kinds,
         arrays=refs(file, f"/api/recordings/{rec}/episodes/{k}/arrays?v={version}"),
         bytes=file.bytes,
+        pictures=f"/api/recordings/{rec}/episodes/{k}/pictures" if large(recording) else "",
         python=opened(recording, shelf.typed(recording.path), [f"recording.episode({k})"]),
     )
 

@@ -86,6 +86,7 @@ export function episode(k = 0): Episode {
       kinds: [],
       arrays: [siteRef],
       bytes: site.byteLength,
+      pictures: "",
       python: "",
     },
     steps: STEPS,
