@@ -1,7 +1,9 @@
 """Attribution against its peers, in CPU seconds on one thread.
 
-Both sides look at the same targets of the agent that comes along; what ought to be equal is held
-to be.
+Both sides look at the same targets; what ought to be equal is held to be. `layer_integrated` and
+`frames` take the network of "Understanding RL Vision" with fresh weights on CoinRun's frames, the
+others the agents that come along. `completeness` is the mean gap over the mean change from the
+baseline at default settings, beside 10 points of a right sum, as that article has it.
 
     python benchmarks/attribution.py --repeats 3
 """
@@ -11,18 +13,29 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
+from captum.attr import LayerIntegratedGradients, NeuronConductance
 
 from measure import report
+from policyscope.agents.agent import Agent
+from policyscope.agents.build import build_network
+from policyscope.agents.memory import flat_row, from_flat_rows
+from policyscope.agents.preprocess import Pixels
 from policyscope.agents.store import load_agent
+from policyscope.attribution.conductance import neuron_conductance
 from policyscope.attribution.groups import Groups, vehicles
+from policyscope.attribution.paths import integrated_gradients
 from policyscope.attribution.score import Decisions, score
 from policyscope.attribution.shapley import exact_shapley
 from policyscope.core.tails import Tail
 from policyscope.core.target_parser import parse_target
+from policyscope.envs.make import make
+from policyscope.envs.stepper import Space
+from policyscope.rollouts.loop import rollout, seeded_episodes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -70,6 +83,139 @@ def of_players(rest: Tail, groups: Groups) -> Callable[[np.ndarray], np.ndarray]
             return rest(groups.mix(scene, torch.zeros_like(scene), held), rows).double().numpy()
 
     return function
+
+
+def frames(count: int) -> torch.Tensor:
+    """Frames of CoinRun that the agent that comes along meets, (N, 64, 64, 3)."""
+    agent = load_agent("coinrun-gru")
+    stepper = make(agent.env, 8)
+    rows = rollout(agent, stepper, seeded_episodes(0, 64))
+    seen = [row.obs for row in islice(rows, 0, 3 * count, 3)]
+    stepper.close()
+    return torch.from_numpy(np.stack(seen))
+
+
+def clear_agent() -> Agent:
+    """The article's network with fresh weights."""
+    torch.manual_seed(0)
+    network = "clear_cnn", {"actions": 15}
+    space = Space((64, 64, 3), "uint8", actions=tuple(str(i) for i in range(15)))
+    net = build_network(*network).eval()
+    return Agent(net, network, "categorical", space, preprocess=Pixels())
+
+
+class Values(torch.nn.Module):
+    """An agent's values of preprocessed frames, as captum takes them."""
+
+    def __init__(self, agent: Agent):
+        super().__init__()
+        self.net = agent.net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Values, (N,)."""
+        return self.net(x)["value"]
+
+
+def layer_integrated(repeats: int) -> None:
+    """Integrated gradients at 2b, 64 frames, 16 points, and 512 frames alone."""
+    agent, obs = clear_agent(), frames(512)
+    layer, x = agent.net.get_submodule("2b.relu"), agent.preprocess(obs[:64])
+    theirs = LayerIntegratedGradients(Values(agent), layer)
+    target, black = parse_target("value"), Decisions(0 * obs[:64])
+    start = score(agent, target, black, "2b.relu").activation
+
+    def ours() -> torch.Tensor:
+        rest = score(agent, target, Decisions(obs[:64]), "2b.relu")
+        return integrated_gradients(rest, start, "right", 16).values
+
+    def peer() -> torch.Tensor:
+        return theirs.attribute(x, baselines=0 * x, n_steps=16, method="riemann_right")
+
+    apart = float((ours() - peer()).abs().max() / peer().abs().max())
+    seconds = cpu_seconds({"ours": ours, "peer": peer}, repeats)
+    report(
+        "layer_integrated_gradients", seconds["ours"], seconds["peer"], goal=4,
+        unit=f"CPU seconds, 64 frames, 16 points, at 2b of the clear network; peer captum; "
+        f"largest difference {apart:.1g} of the largest value", n=repeats,
+    )  # fmt: skip
+
+    def many() -> None:
+        for some in torch.arange(512).split(64):
+            rest = score(agent, target, Decisions(obs[some]), "2b.relu")
+            integrated_gradients(rest, 0.0, "right", 16)
+
+    torch.set_num_threads(2)
+    began = time.perf_counter()
+    many()
+    seconds_taken = time.perf_counter() - began
+    torch.set_num_threads(1)
+    report("frames_512", seconds_taken, None, goal=6, goal_on="ours",
+           unit="seconds, 512 frames, value, 16 points at 2b, 2 threads", n=1)  # fmt: skip
+
+
+def neuron(repeats: int) -> None:
+    """Conductance of all 64 units of the decoder's first layer, 32 scenes, 20 points."""
+    agent, obs = load_agent("highway-ego-attention"), crowded_roads(32)
+    start = torch.zeros_like(obs)
+    start[..., 0] = 1
+    site, action = "output_layer.layers.0", agent.space.actions.index("FASTER")
+    rest = score(agent, parse_target("q[FASTER]"), Decisions(obs))
+    theirs = NeuronConductance(agent.net, agent.net.get_submodule(site))
+
+    def peer() -> torch.Tensor:
+        units = [
+            theirs.attribute(obs, unit, baselines=start, target=action, n_steps=20,
+                             method="gausslegendre")
+            for unit in range(64)
+        ]  # fmt: skip
+        return torch.stack(units, 1)
+
+    def ours() -> torch.Tensor:
+        return neuron_conductance(rest, site, start, steps=20)
+
+    apart = float((ours() - peer()).abs().max() / peer().abs().max())
+    seconds = cpu_seconds({"ours": ours, "peer": peer}, repeats)
+    report(
+        "neuron_conductance", seconds["ours"], seconds["peer"], goal=3,
+        unit="CPU seconds, 64 units, 32 scenes, 20 points; peer captum in a loop; largest "
+        f"difference {apart:.1g} of the largest value", n=repeats,
+    )  # fmt: skip
+
+
+def completeness(_repeats: int) -> None:
+    """What a path misses at default settings, 512 decisions of each agent that comes along."""
+    for name, target, site in (
+        ("coinrun-gru", "value", "embedder.block2.conv"),
+        ("coinrun-gru", "value", "preprocess"),
+        ("highway-ego-attention", "q[FASTER]-q[SLOWER]", "preprocess"),
+    ):
+        agent = load_agent(name)
+        stepper = make(agent.env, 8)
+        rows = list(islice(rollout(agent, stepper, seeded_episodes(0, 200)), 512))
+        stepper.close()
+        gaps, changes, points, evenly = [], [], [], []
+        for some in range(0, 512, 64):
+            part = rows[some : some + 64]
+            obs = torch.from_numpy(np.stack([row.obs for row in part]))
+            memory = None
+            if agent.recurrent:
+                flat = np.stack([flat_row(row.state_in) for row in part])
+                memory = from_flat_rows(flat, agent.initial_state(1))
+            rest = score(agent, parse_target(target), Decisions(obs, memory), site)
+            found = integrated_gradients(rest)
+            gaps.append(found.gap.abs())
+            changes.append(found.change.abs())
+            points.append(found.steps.double())
+            evenly.append(integrated_gradients(rest, rule="right", steps=10).gap.abs())
+        gap, change, steps, even = (torch.cat(parts) for parts in (gaps, changes, points, evenly))
+        report(
+            f"completeness_{name}_{site}", float(gap.mean() / change.mean()),
+            float(even.mean() / change.mean()), goal=0.02, goal_on="ours",
+            unit=f"mean gap / mean change of {target}; 95th percentile "
+            f"{float(gap.quantile(0.95)):.2g} of {float(change.mean()):.2g}; points on the mean "
+            f"{float(steps.mean()):.0f}, 95th percentile {float(steps.quantile(0.95)):.0f}; peer: "
+            "right sum of 10 points", n=512,
+        )  # fmt: skip
 
 
 def shapley(repeats: int) -> None:
@@ -143,7 +289,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    shapley(options.repeats)
+    for figure in (layer_integrated, neuron, completeness, shapley):
+        figure(options.repeats)
 
 
 if __name__ == "__main__":

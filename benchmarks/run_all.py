@@ -23,7 +23,7 @@ SHARED = {"long_recording", "measure", "panel_browser", "ppo_peers", "run_all"}
 KEYS = ("name", "ours", "peer", "ratio", "goal", "better", "unit", "n")
 PACKAGES = (
     "policyscope", "torch", "numpy", "gymnasium", "highway-env", "zarr", "nnsight",
-    "stable-baselines3", "sb3-contrib",
+    "stable-baselines3", "sb3-contrib", "captum", "shap",
 )  # fmt: skip
 HEADINGS = ("figure", "ours", "peer", "ratio", "goal", "met", "unit", "n")
 

@@ -114,7 +114,21 @@ def test_features_of_ego_and_others_are_told_apart(road):
     assert y["absolute"].mean > 3 * diluted
 
 
-@pytest.mark.parametrize("method", sorted(set(METHODS) - {"grad_cam"}))
+def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
+    config = AttributionConfig(target="q[FASTER]", baseline="mean", rule="gauss", steps=6)
+    whole = attribute(road, config)
+    agent, chosen = road.agent, choose(road, road.agent)
+    rest = score(agent, parse_target("q[FASTER]"), chosen.decisions)
+    mean = rest.activation.mean(0, keepdim=True).expand_as(rest.activation)
+    expected = integrated_gradients(rest, mean, "gauss", 6).values
+    np.testing.assert_allclose(whole.data["attribution"].values, expected, rtol=1e-3, atol=1e-4)
+    monkeypatch.setattr("policyscope.attribution.explain.BLOCK", 5)
+    np.testing.assert_allclose(
+        attribute(road, config).data["attribution"].values, expected, rtol=1e-3, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"grad_cam", "blur"}))
 def test_every_method_gives_a_result_that_can_be_kept_and_drawn(road, method, tmp_path):
     result = attribute(road, AttributionConfig(method=method), episode=0)
     result.save(tmp_path / "kept")
@@ -123,6 +137,23 @@ def test_every_method_gives_a_result_that_can_be_kept_and_drawn(road, method, tm
     assert again.figure().data
     report = attribution_report(again)
     assert json.loads(json.dumps(report, allow_nan=False))["n"]["decisions"] > 0
+
+
+def test_whom_shapley_takes_away_is_absent_and_the_values_are_complete(road):
+    result = attribute(road, AttributionConfig(method="shapley", target="q[FASTER]"), 0)
+    data = result.data
+    assert result.passed
+    assert data["layer"].values.tolist() == ["sum"]
+    who = data["identity"].values
+    values = data["vehicles"].values[:, 0]
+    assert np.isnan(values[who < 0]).all()
+    total = np.nansum(values, 1)
+    np.testing.assert_allclose(total, data["change"].values, atol=1e-6)
+    obs = torch.from_numpy(road.episode(0)["obs"].values)
+    alone = obs.clone()
+    alone[:, 1:] = 0
+    q = [road.agent.forward(x, None)[0]["q"][:, 2].detach().numpy() for x in (obs, alone)]
+    np.testing.assert_allclose(data["change"].values, q[0] - q[1], atol=1e-4)
 
 
 def test_the_line_gives_it_again(road, monkeypatch):

@@ -11,9 +11,12 @@ METHODS = {
     "input_x_gradient": "slope times the difference to the baseline",
     "smooth_gradient": "mean slope over noisy copies",
     "grad_cam": "where channels that the target rises with are active",
+    "occlusion": "what the target loses when a window of a frame, or one number, is covered",
+    "blur": "what the target loses when a frame is blurred around a place",
+    "shapley": "the change from a baseline, shared out fairly over vehicles or blocks of a frame",
 }
 #: Methods whose values must sum to the target's change from the baseline.
-COMPLETE = ("integrated_gradients",)
+COMPLETE = ("integrated_gradients", "shapley")
 BASELINES = ("zero", "mean")
 
 
@@ -31,7 +34,8 @@ class AttributionConfig:
         rule: how a path is integrated: adaptive, right, left, midpoint, trapezoid, gauss.
         steps: points on a path that is not adaptive.
         tolerance: largest share of the target's change that an adaptive path may miss.
-        samples: noisy copies of each row.
+        samples: noisy copies of each row; random orders, where Shapley values are sampled.
+        window: side of what occlusion covers and of Shapley values' blocks, in places of the map.
         rows: decisions to explain at most; more are thinned out at random.
         seed: of what is drawn.
 
@@ -48,6 +52,7 @@ class AttributionConfig:
     steps: int = 32
     tolerance: float = 0.01
     samples: int = 32
+    window: int = 8
     rows: int = 512
     seed: int = 0
 

@@ -1,30 +1,24 @@
 """Attribution of a recording's decisions: values, what they sum up to, how far they hold."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
-from policyscope.attribution.chosen import choose
+from policyscope.attribution.chosen import Chosen, choose
 from policyscope.attribution.config import COMPLETE, AttributionConfig
-from policyscope.attribution.gradients import (
-    grad_cam,
-    gradient,
-    input_times_gradient,
-    smooth_gradient,
-)
 from policyscope.attribution.maps import arrays_of
-from policyscope.attribution.paths import Attributed, ends, integrated_gradients
+from policyscope.attribution.methods import Told, explained, held
 from policyscope.attribution.score import score
 from policyscope.core.checks import Check
+from policyscope.core.hooks import capture
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
 from policyscope.core.sites import select
-from policyscope.core.tails import Tail
 from policyscope.core.target_parser import parse_target
 from policyscope.recordings.subject import python_line, subject
 
@@ -70,10 +64,11 @@ def attribute(
     target = parse_target(config.target or default_target(agent))
     parts = []
     rows = torch.arange(len(chosen.decisions))
+    baseline = _mean(agent, chosen, site) if config.baseline == "mean" else 0.0
     for some in rows.split(BLOCK):
         tell_progress(int(some[0]), len(rows), "decisions")
-        rest = score(agent, target, chosen.decisions.rows(some), site)
-        parts.append(_explained(rest, config))
+        rest = score(agent, target, chosen.decisions.rows(some), site, held(config))
+        parts.append(explained(rest, config, baseline))
     told = _joined(parts)
     data = arrays_of(agent, chosen, site, told["attribution"].numpy())
     data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
@@ -122,49 +117,22 @@ def unit_of(target: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-_Told = dict[str, Tensor]
+def _mean(agent: Agent, chosen: Chosen, site: str) -> Float[Tensor, "1 ..."]:
+    """What a site puts out on the mean over the decisions."""
+    total = torch.zeros(())
+    for some in torch.arange(len(chosen.decisions)).split(BLOCK):
+        rows = chosen.decisions.rows(some)
+        with torch.no_grad(), capture(agent.modules(), [site]) as seen:
+            agent.forward(rows.obs, rows.state)
+        total = total + seen[site].double().sum(0, keepdim=True)
+    return (total / len(chosen.decisions)).float()
 
 
-def _explained(rest: Tail, config: AttributionConfig) -> _Told:
-    start = torch.zeros_like(rest.activation)
-    if config.baseline == "mean":
-        start = rest.activation.mean(0, keepdim=True).expand_as(rest.activation)
-    before, after = ends(rest, start)
-    return {"target": after, **_METHODS[config.method](rest, start, config)}
-
-
-def _integrated(rest: Tail, start: Tensor, config: AttributionConfig) -> _Told:
-    found: Attributed = integrated_gradients(
-        rest, start, config.rule, config.steps, config.tolerance
-    )
-    return {
-        "attribution": found.values, "change": found.change, "gap": found.gap,
-        "missed": found.missed, "steps": found.steps,
-    }  # fmt: skip
-
-
-def _smooth(rest: Tail, start: Tensor, config: AttributionConfig) -> _Told:
-    found = smooth_gradient(rest, samples=config.samples, seed=config.seed)
-    size = found.values.flatten(1).norm(dim=1).clamp(min=1e-12)
-    return {"attribution": found.values, "error": found.error.flatten(1).norm(dim=1) / size}
-
-
-_METHODS: dict[str, Callable[[Tail, Tensor, AttributionConfig], _Told]] = {
-    "integrated_gradients": _integrated,
-    "gradient": lambda rest, start, config: {"attribution": gradient(rest)},
-    "input_x_gradient": lambda rest, start, config: {
-        "attribution": input_times_gradient(rest, start)
-    },
-    "smooth_gradient": _smooth,
-    "grad_cam": lambda rest, start, config: {"attribution": grad_cam(rest)},
-}
-
-
-def _joined(parts: list[_Told]) -> _Told:
+def _joined(parts: list[Told]) -> Told:
     return {name: torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
 
 
-def _checks(config: AttributionConfig, told: _Told) -> list[Check]:
+def _checks(config: AttributionConfig, told: Told) -> list[Check]:
     if config.method not in COMPLETE:
         return []
     gap, change = told["gap"].abs(), told["change"].abs()

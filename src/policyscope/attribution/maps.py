@@ -51,13 +51,15 @@ def _axes(
 ) -> tuple[tuple[str, ...], dict[str, list[str]]]:
     """Names of the axes behind the rows, and of what stands along them."""
     features = list(agent.space.features)
-    if site == INPUT and identity is not None and len(shape) == 2:
-        return ("slot", "feature"), {"feature": features} if len(features) == shape[1] else {}
+    seen = 0 if identity is None else identity.shape[1]
+    slots = seen > 1 and len(shape) == 2 and shape[0] in (seen, seen - 1)
+    if site == INPUT and slots and len(features) == shape[1]:
+        return ("slot", "feature"), {"feature": features}
     if len(shape) == 3:
         return ("channel", "y", "x"), {}
-    if len(shape) == 2 and identity is None:  # Grad-CAM has summed the channels
+    if len(shape) == 2 and identity is None:  # the channels were summed
         return ("y", "x"), {}
-    if len(shape) == 2 and identity is not None and shape[0] == identity.shape[1]:
+    if slots:
         return ("slot", "unit"), {}
     return tuple(f"unit_{i}" for i in range(len(shape))), {}
 
@@ -66,9 +68,13 @@ def _vehicles(data: xr.Dataset, identity: Int[np.ndarray, "N V"]) -> xr.Dataset:
     """Sums over a vehicle's row, then each of its numbers."""
     values = data["attribution"].values
     shown = np.where((identity >= 0)[..., None], values, np.nan)
-    layers = np.concatenate([shown.sum(2, keepdims=True), shown], 2).transpose(0, 2, 1)
     inner = data["attribution"].dims[2]
     names = data[inner].values if inner in data.coords else np.arange(values.shape[2])
-    data["vehicles"] = (("row", "layer", "entity"), layers, {"signed": True, "shown": True})
+    layers, told = shown.sum(2, keepdims=True), ["sum"]
+    if len(names) > 1:
+        layers = np.concatenate([layers, shown], 2)
+        told += [str(name) for name in names]
+    flat = {"signed": True, "shown": True}
+    data["vehicles"] = (("row", "layer", "entity"), layers.transpose(0, 2, 1), flat)
     data["identity"] = (("row", "entity"), identity)
-    return data.assign_coords(layer=["sum", *(str(name) for name in names)])
+    return data.assign_coords(layer=told)

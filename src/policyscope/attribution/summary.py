@@ -25,7 +25,8 @@ def by_feature(result: Result, seed: int = 0) -> list[dict[str, Any]]:
     """
     if "vehicles" not in result.data:
         return []
-    data = result.data["vehicles"].isel(layer=slice(1, None))
+    data = result.data["vehicles"]
+    data = data.isel(layer=slice(1, None)) if data.sizes["layer"] > 1 else data
     who = result.data["identity"].values
     found = []
     for name, mask in (("ego", who == 0), ("others", who > 0)):
