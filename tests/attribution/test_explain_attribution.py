@@ -1,6 +1,7 @@
 """Attribution of recorded decisions: what is chosen, what lies where, what is told."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from policyscope.core.target_parser import parse_target
 from policyscope.recordings.read import open_recording
 
 from .conftest import image_agent, images
+
+#: The trust line has a test of its own.
+Config = partial(AttributionConfig, trust=False)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,7 @@ def test_what_is_not_there_is_refused(road):
 
 
 def test_values_are_those_of_the_function_and_lie_on_whom_they_belong_to(road):
-    config = AttributionConfig(target="q[FASTER]-q[SLOWER]")
+    config = Config(target="q[FASTER]-q[SLOWER]")
     result = attribute(road, config, episode=1)
     data, recorded = result.data, road.episode(1)
     decisions = Decisions(torch.from_numpy(recorded["obs"].values))
@@ -94,7 +98,7 @@ def test_values_are_those_of_the_function_and_lie_on_whom_they_belong_to(road):
 
 def test_features_of_ego_and_others_are_told_apart(road):
     """highway.md 5.8: a signed mean over all rows cancels and dilutes."""
-    result = attribute(road, AttributionConfig(target="q[FASTER]-q[SLOWER]"))
+    result = attribute(road, Config(target="q[FASTER]-q[SLOWER]"))
     lines = by_feature(result)
     assert [line["who"] for line in lines] == ["ego"] * 7 + ["others"] * 7
     values, who = result.data["attribution"].values, result.data["identity"].values
@@ -115,7 +119,7 @@ def test_features_of_ego_and_others_are_told_apart(road):
 
 
 def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
-    config = AttributionConfig(target="q[FASTER]", baseline="mean", rule="gauss", steps=6)
+    config = Config(target="q[FASTER]", baseline="mean", rule="gauss", steps=6)
     whole = attribute(road, config)
     agent, chosen = road.agent, choose(road, road.agent)
     rest = score(agent, parse_target("q[FASTER]"), chosen.decisions)
@@ -130,7 +134,7 @@ def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"grad_cam", "blur"}))
 def test_every_method_gives_a_result_that_can_be_kept_and_drawn(road, method, tmp_path):
-    result = attribute(road, AttributionConfig(method=method), episode=0)
+    result = attribute(road, Config(method=method), episode=0)
     result.save(tmp_path / "kept")
     again = Result.load(tmp_path / "kept")
     assert again.data["attribution"].equals(result.data["attribution"])
@@ -140,7 +144,7 @@ def test_every_method_gives_a_result_that_can_be_kept_and_drawn(road, method, tm
 
 
 def test_whom_shapley_takes_away_is_absent_and_the_values_are_complete(road):
-    result = attribute(road, AttributionConfig(method="shapley", target="q[FASTER]"), 0)
+    result = attribute(road, Config(method="shapley", target="q[FASTER]"), 0)
     data = result.data
     assert result.passed
     assert data["layer"].values.tolist() == ["sum"]
@@ -154,6 +158,21 @@ def test_whom_shapley_takes_away_is_absent_and_the_values_are_complete(road):
     alone[:, 1:] = 0
     q = [road.agent.forward(x, None)[0]["q"][:, 2].detach().numpy() for x in (obs, alone)]
     np.testing.assert_allclose(data["change"].values, q[0] - q[1], atol=1e-4)
+
+
+def test_every_map_has_its_trust_line(road, capsys):
+    figures = {}
+    for method in ("integrated_gradients", "gradient"):
+        result = attribute(road, AttributionConfig(method=method, target="q[FASTER]-q[SLOWER]"))
+        told = {line["name"]: line for line in result.data.attrs["trust"]}
+        assert list(told) == ["deletion", "insertion", "infidelity", "untrained"]
+        assert all(line["low"] <= line["mean"] <= line["high"] for line in told.values())
+        figures[method] = told
+    path = figures["integrated_gradients"]
+    assert path["insertion"]["mean"] > 0
+    assert path["infidelity"]["high"] < 1
+    assert path["untrained"]["high"] < 0.8
+    assert path["deletion"]["n"] <= 32
 
 
 def test_the_line_gives_it_again(road, monkeypatch):
@@ -190,7 +209,7 @@ def test_places_of_a_frame_are_laid_over_it():
 def test_the_panel_lays_the_vehicles_shares_over_them(road):
     from policyscope.panel.views.from_results import result_overlays, result_tracks
 
-    found = {"ig": attribute(road, AttributionConfig(), episode=0)}
+    found = {"ig": attribute(road, Config(), episode=0)}
     overlays = result_overlays(found)
     assert [o.info.over for o in overlays] == ["entities"]
     assert overlays[0].info.layers[0] == "sum"
@@ -202,11 +221,12 @@ def test_the_panel_lays_the_vehicles_shares_over_them(road):
 
 def test_the_command_line_gives_the_same_numbers(road, capsys, tmp_path):
     out = tmp_path / "found"
-    given = ["--method", "integrated_gradients", "--target", "q[IDLE]-q[SLOWER]"]
+    given = ["--method", "integrated_gradients", "--target", "q[IDLE]-q[SLOWER]",
+             "--attribution.no-trust"]  # fmt: skip
     code = main(["explain", f"{road.path}:1:2", *given, "--out", str(out), "--json", "-"])
     told = json.loads(capsys.readouterr().out)
     assert code == 0
-    same = attribute(road, AttributionConfig(target="q[IDLE]-q[SLOWER]"), 1, 2)
+    same = attribute(road, Config(target="q[IDLE]-q[SLOWER]"), 1, 2)
     assert told["numbers"] == attribution_report(same)["numbers"]
     assert Result.load(out).data["attribution"].equals(same.data["attribution"])
     assert (out / "figure.html").is_file()

@@ -38,6 +38,7 @@ class AttributionConfig:
         window: side of what occlusion covers and of Shapley values' blocks, in places of the map.
         rows: decisions to explain at most; more are thinned out at random.
         seed: of what is drawn.
+        trust: measure how far the values hold, on up to 32 of the decisions.
 
     Raises:
         UnknownName: no such method or baseline.
@@ -55,6 +56,7 @@ class AttributionConfig:
     window: int = 8
     rows: int = 512
     seed: int = 0
+    trust: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

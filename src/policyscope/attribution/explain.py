@@ -13,6 +13,7 @@ from policyscope.attribution.config import COMPLETE, AttributionConfig
 from policyscope.attribution.maps import arrays_of
 from policyscope.attribution.methods import Told, explained, held
 from policyscope.attribution.score import score
+from policyscope.attribution.trust import trust_line
 from policyscope.core.checks import Check
 from policyscope.core.hooks import capture
 from policyscope.core.progress import tell_progress
@@ -69,6 +70,10 @@ def attribute(
         tell_progress(int(some[0]), len(rows), "decisions")
         rest = score(agent, target, chosen.decisions.rows(some), site, held(config))
         parts.append(explained(rest, config, baseline))
+    trust = []
+    if config.trust:
+        tell_progress(len(rows), len(rows), "how far it holds")
+        trust = trust_line(agent, target, chosen.decisions, site, config, baseline)
     told = _joined(parts)
     data = arrays_of(agent, chosen, site, told["attribution"].numpy())
     data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
@@ -77,7 +82,10 @@ def attribute(
     checks = _checks(config, told)
     return Result(
         "attribution",
-        data.assign_attrs(target=str(target), site=site, method=config.method),
+        data.assign_attrs(
+            target=str(target), site=site, method=config.method,
+            trust=[figure.to_json() for figure in trust],
+        ),
         {
             "recording": subject(recording),
             **asdict(config), "target": str(target), "site": site,

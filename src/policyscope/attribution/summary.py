@@ -79,6 +79,7 @@ def attribution_report(result: Result) -> dict[str, Any]:
             }
             for line in by_feature(result)
         ],
+        "trust": data.attrs["trust"],
         "checks": [check.to_json() for check in result.checks],
         "unchecked": result.unchecked,
         "passed": result.passed,

@@ -73,6 +73,12 @@ def attribution_tables(values: Mapping[str, Any]) -> None:
             shares = (_ends(line[kind]) for kind in ("signed", "absolute"))
             table.add_row(line["who"], escape(line["feature"]), *shares)
         console.print(table)
+    if values["trust"]:
+        table = Table("how far it holds", "mean [95 %]", "better", "reads", box=None)
+        for line in values["trust"]:
+            name = f"{line['name']} (n={line['n']})"
+            table.add_row(name, _ends(line), line["better"], escape(line["reading"]))
+        console.print(table)
     if values["checks"]:
         _checks(console, values["checks"])
     else:
@@ -84,7 +90,7 @@ def attribution_tables(values: Mapping[str, Any]) -> None:
 
 def _ends(interval: Mapping[str, Any]) -> str:
     if interval["low"] is None:
-        return f"{interval['mean']:.3g} (1 episode)"
+        return f"{interval['mean']:.3g} (one alone)"
     return escape(f"{interval['mean']:.3g} [{interval['low']:.3g}, {interval['high']:.3g}]")
 
 
