@@ -65,7 +65,7 @@ def attribute(
     target = parse_target(config.target or default_target(agent))
     parts = []
     rows = torch.arange(len(chosen.decisions))
-    baseline = _mean(agent, chosen, site) if config.baseline == "mean" else 0.0
+    baseline = baseline_of(agent, chosen, site, config)
     for some in rows.split(BLOCK):
         tell_progress(int(some[0]), len(rows), "decisions")
         rest = score(agent, target, chosen.decisions.rows(some), site, held(config))
@@ -125,8 +125,21 @@ def unit_of(target: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _mean(agent: Agent, chosen: Chosen, site: str) -> Float[Tensor, "1 ..."]:
-    """What a site puts out on the mean over the decisions."""
+def baseline_of(
+    agent: Agent, chosen: Chosen, site: str, config: AttributionConfig
+) -> Float[Tensor, "1 ..."] | float:
+    """What a site's activation is compared with.
+
+    Args:
+        agent: whose decisions they are.
+        chosen: the decisions.
+        site: name of the site.
+        config: names the baseline.
+
+    Cost: for the mean, a forward pass over all decisions.
+    """
+    if config.baseline != "mean":
+        return 0.0
     total = torch.zeros(())
     for some in torch.arange(len(chosen.decisions)).split(BLOCK):
         rows = chosen.decisions.rows(some)

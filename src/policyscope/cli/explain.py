@@ -28,6 +28,7 @@ examples:
   policyscope explain runs/rec --method integrated_gradients
   policyscope explain runs/rec:3:17 --method integrated_gradients --target 'q[FASTER]-q[SLOWER]'
   policyscope explain runs/rec:3 --method grad_cam --target value --site 4a.relu
+  policyscope explain runs/rec --audit --target value
   policyscope explain runs/rec --out runs/attention --theme dark
   policyscope explain runs/rec --attention.horizon 5 --json - > attention.json
   policyscope explain runs/rec --method memory
@@ -65,6 +66,8 @@ class Args:
     """Options of attributions."""
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     """Options of the method memory."""
+    audit: bool = False
+    """Compare the methods of attribution by how far they hold, instead of running one."""
     card: str | None = None
     """Agent into whose card to write what was found, with --method memory."""
 
@@ -100,6 +103,8 @@ def asked(args: Args) -> Args:
         UnknownName: no such method.
         PolicyscopeError: a flag that belongs to another method.
     """
+    if args.audit and args.method == Args.method:
+        args = replace(args, method=ATTRIBUTION)
     if args.method in ATTRIBUTIONS:
         args = replace(
             args, method=ATTRIBUTION, attribution=replace(args.attribution, method=args.method)
@@ -150,7 +155,8 @@ def found_name(args: Args) -> str:
     if args.method != ATTRIBUTION:
         return args.method
     config, usual = args.attribution, AttributionConfig()
-    parts = [config.method, config.target, "" if config.site == usual.site else config.site]
+    what = "audit" if args.audit else config.method
+    parts = [what, config.target, "" if config.site == usual.site else config.site]
     where = "" if args.episode is None else f"e{args.episode}"
     where += "" if args.step is None else f"s{args.step}"
     return "-".join(re.sub(r"[^\w.+]+", "_", p).strip("_") for p in [*parts, where] if p)[:120]
@@ -173,5 +179,7 @@ def _check_flags(args: Args) -> None:
             raise PolicyscopeError(
                 f"--{method}.* flags belong to --method {method}; leave them out"
             )
+    if args.audit and args.method != ATTRIBUTION:
+        raise PolicyscopeError("--audit is about attributions; leave out --method")
     if args.card and args.method != "memory":
         raise PolicyscopeError("--card belongs to --method memory; leave it out")

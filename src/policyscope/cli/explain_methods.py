@@ -28,6 +28,8 @@ def _attention(args: Any, out: Path, command: str) -> _Explained:
 
 
 def _attribution(args: Any, out: Path, command: str) -> _Explained:
+    if args.audit:
+        return _audit(args, out, command)
     from policyscope.attribution.explain import attribute
     from policyscope.attribution.summary import attribution_report
     from policyscope.cli.explain_tables import attribution_tables
@@ -40,6 +42,21 @@ def _attribution(args: Any, out: Path, command: str) -> _Explained:
     tell_progress(1, 2, "drawing the figure")
     write_attribution_page(result, out / "figure.html", args.theme)
     return attribution_report(result), attribution_tables
+
+
+def _audit(args: Any, out: Path, command: str) -> _Explained:
+    from policyscope.attribution.audit import audit, audit_report
+    from policyscope.cli.explain_tables import audit_table
+    from policyscope.figures.attribution_audit import draw
+    from policyscope.figures.page import code, write_page
+    from policyscope.recordings.read import open_recording
+
+    recording = open_recording(args.recording)
+    result = audit(recording, args.attribution, args.episode, args.step, command)
+    result.save(out, overwrite=True)
+    parts = [draw(result, args.theme), code(result.python or "", "Again in Python")]
+    write_page(out / "figure.html", f"audit of {result.data.attrs['target']}", parts, args.theme)
+    return audit_report(result), audit_table
 
 
 def _traces(args: Any, out: Path, command: str) -> _Explained:

@@ -88,6 +88,40 @@ def attribution_tables(values: Mapping[str, Any]) -> None:
     )
 
 
+def audit_table(values: Mapping[str, Any]) -> None:
+    """Put out how far each method's values hold.
+
+    Args:
+        values: what ``attribution.audit.audit_report`` gives, with ``result`` and ``figure``.
+    """
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{escape(values['target'])}[/] at {escape(values['site'])}: "
+        f"{values['n']['decisions']} decisions, mean [95 %]"
+    )
+    heads = [f"{name} ({better})" for name, better in values["better"].items()]
+    table = Table(box=None)
+    table.add_column("method", no_wrap=True)
+    for head in (*heads, "s"):
+        table.add_column(head)
+    for line in values["methods"]:
+        cells = (_short(line[name]) for name in values["better"])
+        table.add_row(line["method"].replace("_", " "), *cells, f"{line['seconds']:.1f}")
+    console.print(table)
+    console.print(
+        f"result: {values['result']}\nfigure: {values['figure']}", markup=False, soft_wrap=True
+    )
+
+
+def _short(interval: Mapping[str, Any]) -> str:
+    """A mean over its interval, for narrow columns."""
+    if interval["mean"] is None:
+        return "none"
+    if interval["low"] is None:
+        return f"{interval['mean']:.2f}"
+    return escape(f"{interval['mean']:.2f}\n[{interval['low']:.2f}, {interval['high']:.2f}]")
+
+
 def _ends(interval: Mapping[str, Any]) -> str:
     if interval["low"] is None:
         return f"{interval['mean']:.3g} (one alone)"

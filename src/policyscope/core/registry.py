@@ -60,6 +60,7 @@ _ENTRIES: dict[str, dict[str, str]] = {
     "figure": {
         "attention": "policyscope.figures.attention:draw",
         "attribution": "policyscope.figures.attribution:draw",
+        "attribution_audit": "policyscope.figures.attribution_audit:draw",
         "field": "policyscope.figures.field:draw",
         "fork": "policyscope.figures.fork:draw",
         "memory": "policyscope.figures.memory:draw",

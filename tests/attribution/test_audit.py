@@ -1,0 +1,63 @@
+"""The audit of methods: same decisions, same figures as the trust line, told in three ways."""
+
+import json
+
+import pytest
+
+from policyscope.attribution.audit import AUDITED, audit, audit_report
+from policyscope.attribution.chosen import choose
+from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.trust import trust_line
+from policyscope.cli.main import main
+from policyscope.core.errors import PolicyscopeError
+from policyscope.core.result import Result
+from policyscope.core.target_parser import parse_target
+from policyscope.recordings.read import open_recording
+
+TARGET = "q[FASTER]-q[SLOWER]"
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    """A recording of the shipped intersection agent."""
+    out = tmp_path_factory.mktemp("audited") / "rec"
+    assert main(["record", "highway-ego-attention", "--episodes", "3", "--out", str(out)]) == 0
+    return open_recording(out)
+
+
+def test_its_figures_are_those_of_each_methods_trust_line(road):
+    result = audit(road, AttributionConfig(target=TARGET))
+    assert tuple(result.data["method"].values) == AUDITED
+    decisions = choose(road, road.agent, most=32).decisions
+    for method in ("gradient", "occlusion"):
+        line = trust_line(
+            road.agent, parse_target(TARGET), decisions, "preprocess",
+            AttributionConfig(method=method, target=TARGET),
+        )  # fmt: skip
+        own = result.data.isel(method=AUDITED.index(method))
+        assert own["mean"].values.tolist() == [figure.mean for figure in line]
+        assert own["low"].values.tolist() == [figure.low for figure in line]
+    assert (result.data["low"] <= result.data["mean"]).all()
+    assert (result.data["seconds"] > 0).all()
+
+
+def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
+    out = tmp_path / "audit"
+    flags = ["--audit", "--target", TARGET, "--out", str(out), "--json", "-"]
+    assert main(["explain", str(road.path), *flags]) == 0
+    told = json.loads(capsys.readouterr().out)
+    kept = Result.load(out)
+    assert told["methods"] == json.loads(json.dumps(audit_report(kept)))["methods"]
+    assert len(kept.figure().data) == len(told["better"]) == 4
+    assert (out / "figure.html").is_file()
+    assert main(["explain", f"{road.path}:0", "--audit", "--target", TARGET]) == 0
+    table = capsys.readouterr().out
+    assert "integrated gradients" in table
+    assert (road.path / "explain" / "audit-q_FASTER_q_SLOWER-e0").is_dir()
+
+
+def test_it_is_about_attributions(road, capsys):
+    assert main(["explain", str(road.path), "--audit", "--method", "traces"]) == 2
+    assert "leave out --method" in capsys.readouterr().err
+    with pytest.raises(PolicyscopeError, match="no step 999"):
+        audit(road, AttributionConfig(), 0, 999)
