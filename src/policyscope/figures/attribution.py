@@ -32,6 +32,8 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     data, soft = result.data, ink(mode)["soft"]
     unit = data["target"].attrs.get("unit") or "unit of the target"
     count = f"{data.sizes['row']:,} decisions"
+    if "map" in data and "vehicles" not in data:
+        count += "; above a frame: episode:step and the target"
     return figure.update_layout(
         title=f"{data.attrs['target']}<br><span style='font-size:13px;color:{soft}'>"
         f"{data.attrs['method'].replace('_', ' ')} at {data.attrs['site']}, {unit}, {count}</span>",

@@ -55,7 +55,8 @@ def rl_agents_forward(w, x, heads):
     query = linear(f"{a}.query_ego", ego).view(n, 1, heads, d).permute(0, 2, 1, 3)
     scores = torch.matmul(query, key.permute(0, 1, 3, 2)) / math.sqrt(d)
     s[f"{a}.scores"] = scores
-    mask = (x[:, :, 0] < 0.5).view(n, 1, 1, v).repeat(1, heads, 1, 1)
+    s["absent"] = x[:, :, 0] < 0.5
+    mask = s["absent"].view(n, 1, 1, v).repeat(1, heads, 1, 1)
     s[f"{a}.masked"] = scores.masked_fill(mask, -1e9)
     p = F.softmax(s[f"{a}.masked"], dim=-1)
     s[f"{a}.pattern"] = p

@@ -55,7 +55,7 @@ def hidden_calls(agent: Agent, obs: Tensor) -> list[HiddenCall]:
         >>> from policyscope.agents.store import load_agent
         >>> agent = load_agent("highway-ego-attention")
         >>> [(c.module, c.call) for c in hidden_calls(agent, torch.rand(2, 15, 7))]
-        [('', 'lt')]
+        []
     """
     sites = agent.sites()
     state = agent.initial_state(len(obs))
