@@ -28,10 +28,10 @@ def road(tmp_path_factory):
 def test_its_figures_are_those_of_each_methods_trust_line(road):
     result = audit(road, AttributionConfig(target=TARGET))
     assert tuple(result.data["method"].values) == AUDITED
-    decisions = choose(road, road.agent, most=32).decisions
+    chosen = choose(road, road.agent, most=32)
     for method in ("gradient", "occlusion"):
         line = trust_line(
-            road.agent, parse_target(TARGET), decisions, "preprocess",
+            road.agent, parse_target(TARGET), chosen, "preprocess",
             AttributionConfig(method=method, target=TARGET),
         )  # fmt: skip
         own = result.data.isel(method=AUDITED.index(method))
@@ -53,7 +53,7 @@ def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
     assert main(["explain", f"{road.path}:0", "--audit", "--target", TARGET]) == 0
     table = capsys.readouterr().out
     assert "integrated gradients" in table
-    assert (road.path / "explain" / "audit-q_FASTER_q_SLOWER-e0").is_dir()
+    assert (road.path / "explain" / "audit-q.FASTER-q.SLOWER-e0").is_dir()
 
 
 def test_it_is_about_attributions(road, capsys):

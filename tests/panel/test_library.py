@@ -43,16 +43,19 @@ def test_recordings_and_results_with_what_they_are(shelf, recording):
     assert result.recording_path == "rec"
     assert library.whole
     assert (result.checks, result.failed) == (2, 1)
-    assert library.methods == ["attention", "memory", "traces"]
+    assert library.methods == ["attention", "attribution", "memory", "traces"]
     assert (library.folder, lines["more~one"].path) == ("runs", "more/one")
 
 
 def test_methods_are_those_that_can_explain_a_recording(shelf):
     lines = by_id(listing(shelf).recordings)
     assert {name: (line.methods, line.explain) for name, line in lines.items()} == {
-        "rec": (["attention", "traces"], "--method attention"),
-        "more~one": (["attention"], "--method attention"),  # computed again by its agent
-        "frames": ([], ""),
+        "rec": (["attention", "attribution", "traces"], "--method attention"),
+        "more~one": (
+            ["attention", "attribution"],
+            "--method attention",
+        ),  # computed again by its agent
+        "frames": (["attribution"], "--method attribution"),
     }
 
 
@@ -65,12 +68,14 @@ def test_without_attention_a_site_that_is_no_output_is_suggested(served):
         "sites": {"relu": [16], "gru.my memory": [8], "fc_policy": [2], "fc_value": [1]},
     }
     folder = served / "rec"
-    assert methods_for(values, folder, 20) == ["traces"]
+    assert methods_for(values, folder, 20) == ["attribution", "traces"]
     assert suggestion(values, ["traces"]) == "--method traces --site 'gru.my memory'"
     assert suggestion({**values, "sites": {"fc_value": [1]}}, ["traces"]).endswith("fc_value")
     pattern = {**header, "sites": {"attention_layer.pattern": [2, 1, 15]}}
     assert methods_for(pattern, served / "no agent", 1) == ["attention", "traces"]
-    assert methods_for({**pattern, "outputs": {"logits": [3]}}, folder, 1) == ["traces"]
+    assert methods_for({**pattern, "outputs": {"logits": [3]}}, folder, 1) == [
+        "attribution", "traces",
+    ]  # fmt: skip
     assert methods_for({**pattern, "sites": {}}, served / "no agent", 1) == []
     assert methods_for(pattern, folder, 0) == []
 
@@ -82,7 +87,7 @@ def test_memory_is_explained_where_there_is_one_and_enough_episodes(served):
     text = card.read_text()
     assert "memory" not in methods_for(values, folder, 10)
     card.write_text(json.dumps({**json.loads(text), "network": {"name": "impala_gru"}}))
-    assert methods_for(values, folder, 10) == ["memory", "traces"]
+    assert methods_for(values, folder, 10) == ["attribution", "memory", "traces"]
     assert suggestion(values, ["memory", "traces"]) == "--method memory"
     assert "memory" not in methods_for(values, folder, 9)
     card.write_text(json.dumps({**json.loads(text), "network": {"name": "unheard of"}}))
@@ -246,7 +251,7 @@ def test_kept_open_until_changed_on_disk(shelf, served):
     again = shelf.recording("rec")
     assert again is not first
     shutil.rmtree(served / "rec")
-    with pytest.raises(BadFile, match=r"holds no recording\.json"):
+    with pytest.raises(BadFile, match=r"is no recording"):
         shelf.recording("rec")
 
 

@@ -9,13 +9,12 @@ import xarray as xr
 
 from policyscope.attribution.chosen import choose
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.explain import baseline_of, default_target
+from policyscope.attribution.explain import baseline_of, default_target, one_site
 from policyscope.attribution.trust import ROWS, Figure, trust_line
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
-from policyscope.core.sites import select
 from policyscope.core.target_parser import parse_target
 from policyscope.recordings.subject import python_line, subject
 
@@ -52,7 +51,7 @@ def audit(
     config = config or AttributionConfig()
     agent = recording.agent
     chosen = choose(recording, agent, episode, step, min(config.rows, ROWS), config.seed)
-    (site,) = select(agent.sites(), [config.site])
+    site = one_site(agent, config.site)
     target = parse_target(config.target or default_target(agent))
     start = baseline_of(agent, chosen, site, config)
     found: dict[str, list[Figure]] = {}
@@ -61,7 +60,7 @@ def audit(
         tell_progress(i, len(AUDITED), method.replace("_", " "))
         began = time.perf_counter()
         own = replace(config, method=method)
-        if figures := trust_line(agent, target, chosen.decisions, site, own, start):
+        if figures := trust_line(agent, target, chosen, site, own, start):
             found[method] = figures
             seconds.append(time.perf_counter() - began)
     if not found:

@@ -58,7 +58,9 @@ def choose(
     """
     table = recording.episodes.sort_values("episode")
     numbers = [int(k) for k in table["episode"]] if episode is None else [episode]
-    lengths = [int(recording.line(k)["steps"]) for k in numbers]
+    lengths = [int(n) for n in table["steps"]]
+    if episode is not None:
+        lengths = [int(recording.line(episode)["steps"])]
     if step is not None and not 0 <= step < lengths[0]:
         raise PolicyscopeError(
             f"episode {episode} has steps 0 to {lengths[0] - 1}, there is no step {step}"

@@ -16,7 +16,9 @@ METHODS = {
     "shapley": "the change from a baseline, shared out fairly over vehicles or blocks of a frame",
 }
 #: Methods whose values must sum to the target's change from the baseline.
-COMPLETE = ("integrated_gradients", "shapley")
+COMPLETE = ("integrated_gradients",)
+#: Methods whose values are slopes, not shares of a change.
+SLOPES = ("gradient", "smooth_gradient")
 BASELINES = ("zero", "mean")
 
 

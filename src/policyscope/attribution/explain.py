@@ -15,6 +15,7 @@ from policyscope.attribution.methods import Told, explained, held
 from policyscope.attribution.score import score
 from policyscope.attribution.trust import trust_line
 from policyscope.core.checks import Check
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
@@ -25,6 +26,8 @@ from policyscope.recordings.subject import python_line, subject
 
 #: Share of the mean change of the target that the mean gap may reach.
 GAP = 0.02
+#: Share of the size of sampled values that their standard error may reach.
+ERROR = 0.1
 #: Rows whose network runs are kept at once.
 BLOCK = 64
 
@@ -61,7 +64,7 @@ def attribute(
     config = config or AttributionConfig()
     agent = recording.agent
     chosen = choose(recording, agent, episode, step, config.rows, config.seed)
-    (site,) = select(agent.sites(), [config.site])
+    site = one_site(agent, config.site)
     target = parse_target(config.target or default_target(agent))
     parts = []
     rows = torch.arange(len(chosen.decisions))
@@ -73,7 +76,7 @@ def attribute(
     trust = []
     if config.trust:
         tell_progress(len(rows), len(rows), "how far it holds")
-        trust = trust_line(agent, target, chosen.decisions, site, config, baseline)
+        trust = trust_line(agent, target, chosen, site, config, baseline)
     told = _joined(parts)
     data = arrays_of(agent, chosen, site, told["attribution"].numpy())
     data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
@@ -93,8 +96,11 @@ def attribute(
         },
         provenance(command or "", config.seed),
         checks,
-        unchecked=None if checks else "a slope has no sum that it could miss",
+        unchecked=None if checks else _UNCHECKED.get(config.method, "no sum that it could miss"),
     )  # fmt: skip
+
+
+_UNCHECKED = {"shapley": "exact: every coalition was looked at"}
 
 
 def default_target(agent: Agent) -> str:
@@ -106,10 +112,27 @@ def default_target(agent: Agent) -> str:
         >>> default_target(agent)  # doctest: +SKIP
         'q[taken]-0.333333*q[SLOWER]-0.333333*q[IDLE]-0.333333*q[FASTER]'
     """
+    if agent.head == "gaussian":  # what was done is the mean itself: its likelihood is flat there
+        if len(agent.space.action_low) == 1:
+            return "mean[0]"
+        raise PolicyscopeError("the agent has several continuous actions; give a target: mean[0]")
     if agent.head != "q":
         return "logp[taken]"
     actions = agent.space.actions
     return "q[taken]" + "".join(f"-{1 / len(actions):.6g}*q[{name}]" for name in actions)
+
+
+def one_site(agent: Agent, pattern: str) -> str:
+    """Name of the single site that a pattern matches.
+
+    Raises:
+        UnknownName: it matches none.
+        PolicyscopeError: it matches several.
+    """
+    found = select(agent.sites(), [pattern])
+    if len(found) > 1:
+        raise PolicyscopeError(f"'{pattern}' matches several sites; take one: {', '.join(found)}")
+    return found[0]
 
 
 def unit_of(target: str) -> str:
@@ -154,6 +177,11 @@ def _joined(parts: list[Told]) -> Told:
 
 
 def _checks(config: AttributionConfig, told: Told) -> list[Check]:
+    if config.method == "shapley" and float(told["error"].max()):
+        error = float(told["error"].mean())
+        return [
+            Check.at_most("standard error / size of the values", error, ERROR, len(told["error"]))
+        ]
     if config.method not in COMPLETE:
         return []
     gap, change = told["gap"].abs(), told["change"].abs()

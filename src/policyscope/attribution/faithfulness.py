@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
@@ -170,7 +169,7 @@ class Infidelity:
         error: (N,) its standard error over the sets.
         scaled: (N,) likewise, the values multiplied by ``scale``.
         scaled_error: (N,) its standard error.
-        scale: (N,) the factor that makes it smallest; 0 where all sums are 0.
+        scale: (N,) the factor from 0 on that makes it smallest; 0 where all sums are 0.
         changes: (N,) mean squared loss of the target: what values of 0 would have.
     """
 
@@ -228,7 +227,7 @@ def infidelity(
         sums.append(moved.double() @ worth[row])
     told, lost = torch.stack(sums), torch.stack(losses)
     size = (told**2).mean(1)
-    scale = torch.where(size > 0, (told * lost).mean(1) / size, 0.0)
+    scale = torch.where(size > 0, (told * lost).mean(1) / size, 0.0).clamp(min=0)
     raw, scaled = (told - lost) ** 2, (scale[:, None] * told - lost) ** 2
     # The scaled mean is smallest at the scale: to first order its own error does not count.
     errors = [squares.std(1) / samples**0.5 for squares in (raw, scaled)]
@@ -331,8 +330,8 @@ def agreement(
         sizes = values.detach().abs().double()
         sizes = sizes if among is None else sizes.masked_fill(~among, torch.nan)
         rank = rankdata(sizes.flatten(1).cpu().numpy(), axis=1, nan_policy="omit")
-        centred = torch.from_numpy(rank - np.nanmean(rank, axis=1, keepdims=True))
-        ranks.append(centred.nan_to_num(0.0))
+        rank = torch.from_numpy(rank)
+        ranks.append((rank - rank.nanmean(1, keepdim=True)).nan_to_num(0.0))
     product = (ranks[0] * ranks[1]).sum(1)
     size = ranks[0].norm(dim=1) * ranks[1].norm(dim=1)
     return (product / torch.where(size > 0, size, torch.nan)).clamp(-1, 1)

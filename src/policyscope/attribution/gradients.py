@@ -23,12 +23,17 @@ def value_and_gradient(
         activation: (M, ...) where to differentiate.
         rows: (M,) which of the N rows each stands in for.
 
+    Raises:
+        PolicyscopeError: the target does not change with the activation.
+
     Cost: one forward and one backward pass from the site on, over M rows.
     """
     at = activation.detach().requires_grad_()
     with torch.enable_grad():
         value = rest(at, rows)
-        (slope,) = autograd.grad(value.sum(), at)
+        (slope,) = autograd.grad(value.sum(), at, allow_unused=True)
+    if slope is None:
+        raise PolicyscopeError(f"the target has no slope at site '{rest.site}'")
     return value.detach(), slope
 
 

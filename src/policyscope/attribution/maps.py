@@ -25,7 +25,7 @@ def arrays_of(
         ``identity``, or ``map`` (row, layer, y, x), where the site has vehicles or places.
     """
     coords = {"episode": ("row", chosen.episode), "step": ("row", chosen.step)}
-    dims, names = _axes(agent, site, values.shape[1:], chosen.identity)
+    dims, names = _axes(agent, site, values.shape[1:], chosen)
     data = xr.Dataset({"attribution": (("row", *dims), values.astype(np.float32))}, coords)
     data = data.assign_coords(names)
     if dims[:1] == ("slot",) and chosen.identity is not None:
@@ -47,17 +47,18 @@ def _frames(chosen: Chosen) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
 
 
 def _axes(
-    agent: Agent, site: str, shape: tuple[int, ...], identity: Int[np.ndarray, "N V"] | None
+    agent: Agent, site: str, shape: tuple[int, ...], chosen: Chosen
 ) -> tuple[tuple[str, ...], dict[str, list[str]]]:
     """Names of the axes behind the rows, and of what stands along them."""
     features = list(agent.space.features)
-    seen = 0 if identity is None else identity.shape[1]
+    seen = 0 if chosen.identity is None else chosen.identity.shape[1]
+    pictures = chosen.decisions.obs.dim() == 4
     slots = seen > 1 and len(shape) == 2 and shape[0] in (seen, seen - 1)
     if site == INPUT and slots and len(features) == shape[1]:
         return ("slot", "feature"), {"feature": features}
-    if len(shape) == 3:
+    if len(shape) == 3 and pictures:
         return ("channel", "y", "x"), {}
-    if len(shape) == 2 and identity is None:  # the channels were summed
+    if len(shape) == 2 and pictures:  # the channels were summed
         return ("y", "x"), {}
     if slots:
         return ("slot", "unit"), {}

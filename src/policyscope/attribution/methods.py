@@ -16,6 +16,7 @@ from policyscope.attribution.gradients import (
 from policyscope.attribution.groups import blocks, units, vehicles
 from policyscope.attribution.paths import Attributed, ends, integrated_gradients
 from policyscope.attribution.perturbation import blur_perturbation, occlusion, removal
+from policyscope.attribution.score import INPUT
 from policyscope.attribution.shapley import MOST_PLAYERS, exact_shapley, sampled_shapley
 from policyscope.core.tails import Tail
 
@@ -39,7 +40,7 @@ def explained(
 
     Returns:
         ``attribution`` (N, ...) and ``target`` (N,); where the method has them ``change``, ``gap``,
-        ``missed``, ``steps`` and ``error``, (N,) each.
+        ``missed``, ``steps``, ``passes`` and ``error``, (N,) each.
     """
     start = torch.as_tensor(baseline).to(rest.activation).expand_as(rest.activation)
     return {"target": ends(rest, start)[1], **_METHODS[config.method](rest, start, config)}
@@ -85,15 +86,16 @@ def _shapley(rest: Tail, start: Tensor, config: AttributionConfig) -> Told:
         down, across = (-(-side // config.window) for side in shape[1:])
         form: tuple[int, ...] = (down, across)
     else:
-        players = vehicles(shape) if len(shape) == 2 else units(shape)
-        form = (shape[0] - 1, 1) if len(shape) == 2 else shape
+        others = len(shape) == 2 and rest.site == INPUT  # the ego's row comes first and stays
+        players = vehicles(shape) if others else units(shape)
+        form = (shape[0] - 1, 1) if others else shape
     if len(players) <= MOST_PLAYERS:
         found = exact_shapley(rest, players, start)
     else:
         found = sampled_shapley(rest, players, start, config.samples, config.seed)
     return {
         "attribution": found.values.unflatten(1, form), "change": found.change, "gap": found.gap,
-        "steps": found.passes, "error": _share(found.error, found.values),
+        "passes": found.passes, "error": _share(found.error, found.values),
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from policyscope.attribution.trust import finite
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval, bootstrap_mean
 
@@ -61,7 +62,7 @@ def attribution_report(result: Result) -> dict[str, Any]:
     """
     data = result.data
     numbers: dict[str, Any] = {"target": _told(data["target"].values)}
-    for name in ("change", "gap", "steps", "error"):
+    for name in ("change", "gap", "steps", "passes", "error"):
         if name in data:
             numbers[name] = _told(np.abs(data[name].values) if name == "gap" else data[name].values)
     return {
@@ -87,11 +88,10 @@ def attribution_report(result: Result) -> dict[str, Any]:
     }
 
 
-def _told(values: np.ndarray) -> dict[str, float]:
-    return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
+def _told(values: np.ndarray) -> dict[str, float | None]:
+    return {"mean": finite(values.mean()), "p95": finite(np.quantile(values, 0.95))}
 
 
 def _interval(interval: Interval) -> dict[str, Any]:
-    ends = (interval.low, interval.high)
-    low, high = (float(end) if np.isfinite(end) else None for end in ends)
-    return {"mean": interval.mean, "low": low, "high": high, "n": interval.n}
+    ends = {k: finite(getattr(interval, k)) for k in ("mean", "low", "high")}
+    return {**ends, "n": interval.n}

@@ -1,5 +1,6 @@
 """``policyscope explain``: explain a recording."""
 
+import hashlib
 import json
 import re
 import shlex
@@ -156,10 +157,16 @@ def found_name(args: Args) -> str:
         return args.method
     config, usual = args.attribution, AttributionConfig()
     what = "audit" if args.audit else config.method
-    parts = [what, config.target, "" if config.site == usual.site else config.site]
     where = "" if args.episode is None else f"e{args.episode}"
     where += "" if args.step is None else f"s{args.step}"
-    return "-".join(re.sub(r"[^\w.+]+", "_", p).strip("_") for p in [*parts, where] if p)[:120]
+    asked = config.target.replace("[", ".").replace("]", "").replace("*", "x").replace(" ", "")
+    site = "" if config.site == usual.site else config.site
+    plain = re.sub(r"[^\w.+-]", "_", "-".join(part for part in (what, asked, site, where) if part))
+    others = replace(config, target=usual.target, site=usual.site, method=usual.method)
+    if others == replace(usual, trust=others.trust) and len(plain) <= 100 and "_" not in asked:
+        return plain
+    full = repr((args.audit, config, args.episode, args.step)).encode()
+    return f"{plain[:100]}-{hashlib.sha256(full).hexdigest()[:6]}"
 
 
 def _exit(values: dict[str, Any]) -> int:

@@ -60,12 +60,13 @@ def attribution_tables(values: Mapping[str, Any]) -> None:
         f"{escape(values['site'])}: {n['decisions']} decisions of {n['episodes']} episodes"
     )
     unit = f" {values['unit']}" if values["unit"] else ""
-    told = [f"target {numbers['target']['mean']:.3g}{unit} on the mean"]
-    if "change" in numbers:
-        told.append(f"change from the baseline {numbers['change']['mean']:.3g}{unit}")
-        gap, steps = numbers["gap"], numbers["steps"]
-        told.append(f"gap {gap['mean']:.2g} (95th percentile {gap['p95']:.2g})")
-        told.append(f"points on a path {steps['mean']:.0f} (95th percentile {steps['p95']:.0f})")
+    told = [f"target {_plain_number(numbers['target']['mean'])}{unit} on the mean"]
+    words = {"change": "change from the baseline", "gap": "gap", "steps": "points on a path",
+             "passes": "passes of a decision", "error": "standard error / size"}  # fmt: skip
+    for name, word in words.items():
+        if name in numbers:
+            mean, most = (_plain_number(numbers[name][k]) for k in ("mean", "p95"))
+            told.append(f"{word} {mean} (95th percentile {most})")
     console.print("; ".join(told), markup=False)
     if values["features"]:
         table = Table("", "feature", "signed mean [95 %]", "mean absolute [95 %]", box=None)
@@ -122,9 +123,15 @@ def _short(interval: Mapping[str, Any]) -> str:
     return escape(f"{interval['mean']:.2f}\n[{interval['low']:.2f}, {interval['high']:.2f}]")
 
 
+def _plain_number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"
+
+
 def _ends(interval: Mapping[str, Any]) -> str:
+    if interval["mean"] is None:
+        return "none"
     if interval["low"] is None:
-        return f"{interval['mean']:.3g} (one alone)"
+        return f"{interval['mean']:.3g} (one episode)"
     return escape(f"{interval['mean']:.3g} [{interval['low']:.3g}, {interval['high']:.3g}]")
 
 

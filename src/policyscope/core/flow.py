@@ -41,6 +41,8 @@ class Flow(TorchFunctionMode):
             for leaf in tree_leaves(changed):
                 if isinstance(leaf, Tensor):
                     self._set(leaf, made_from | self.sources(leaf))
+                    if leaf is args[0] and leaf._base is not None:  # written through a view
+                        self._set(leaf._base, made_from | self.sources(leaf._base))
         return out
 
     def sources(self, values: Any) -> frozenset[str]:

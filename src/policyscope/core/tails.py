@@ -52,7 +52,9 @@ class Tail:
         outputs: dict[str, Tensor] = {
             name: value.new_empty(len(rows), *value.shape) for name, value in self.skipped.items()
         }
-        outputs |= {name: value.index_select(0, rows) for name, value in self.kept.items()}
+        outputs |= {
+            name: value.index_select(0, rows.to(value.device)) for name, value in self.kept.items()
+        }
         outputs[self.site] = activation
         with given(self.modules, outputs):
             return self.run(rows)

@@ -110,8 +110,11 @@ def _painted(data: xr.Dataset, row: int, reach: float) -> np.ndarray:
     if "frame" in data:
         frame = data["frame"].values[row].astype(float)
         grey = GREY * frame.mean(2, keepdims=True).repeat(3, 2) + (1 - GREY) * 255
-        flat = flat.repeat(frame.shape[0] // flat.shape[0], 0)
-        flat = flat.repeat(frame.shape[1] // flat.shape[1], 1)
+        down, across = (
+            np.arange(side) * cells // side
+            for side, cells in zip(frame.shape, flat.shape, strict=False)
+        )
+        flat = flat[down][:, across]
     else:
         grey = np.full((*flat.shape, 3), 240.0)
     share = np.clip(np.abs(flat) / reach, 0, 1)[..., None]

@@ -49,6 +49,8 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
 
 
 def _told(line: Mapping[str, Any]) -> str:
+    if line["mean"] is None:
+        return "none"
     if line["low"] is None or line["high"] is None:
-        return f"{line['mean']:.3g}"
+        return f"{line['mean']:.3g} (one episode)"
     return f"{line['mean']:.3g} [{line['low']:.3g}, {line['high']:.3g}]"

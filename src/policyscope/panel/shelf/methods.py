@@ -34,6 +34,7 @@ def methods_for(values: Values, folder: Path, episodes: int) -> list[str]:
     network = _network(folder)
     has = {
         "attention": _has_attention(values, network),
+        "attribution": bool(network),
         "memory": episodes >= _FEWEST and _remembers(network),
         "traces": bool(values["sites"]),
     }
