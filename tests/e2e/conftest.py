@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import expect
 from torch import nn
 
 from policyscope.agents.agent import Agent
@@ -31,6 +32,8 @@ from policyscope.panel.export import export_page
 from policyscope.panel.serve import served
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
+
+expect.set_options(timeout=10_000)  # a busy machine takes its time
 
 HIGHWAY = {"embedding": [16, 16], "width": 16, "heads": 4, "decoder": [16]}
 SQUARE = "MovingSquare-v0"
@@ -289,7 +292,7 @@ def visitors(browser, address):
         context = browser.new_context(
             viewport={"width": 1280, "height": 800}, reduced_motion="reduce", **look
         )
-        context.set_default_timeout(5000)
+        context.set_default_timeout(10_000)
         opened.append((context, Visitor(context.new_page(), at or address)))
         return opened[-1][1]
 
