@@ -114,6 +114,14 @@ def test_a_resume_that_forgets_the_replay_is_caught(whole, tmp_path, monkeypatch
     assert not same_weights(whole, tmp_path / "run")
 
 
+def wait_for(file: Path, process: subprocess.Popen) -> None:
+    """Until a process has begun its run: on a busy machine that takes it long."""
+    for _ in range(1200):
+        if file.exists() or process.poll() is not None:
+            return
+        time.sleep(0.05)
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.slow  # about 40 s
 def test_killed_at_random_moments_and_resumed_gives_the_same_weights(tmp_path):
@@ -134,7 +142,8 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_weights(tmp_path):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(float(random.uniform(3, 7)))
+        wait_for(tmp_path / "killed" / "run.json", process)
+        time.sleep(float(random.uniform(0.5, 4)))
         process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGINT)
         process.wait()
     subprocess.run(command(tmp_path / "killed", "--resume"), check=True, capture_output=True)
