@@ -1,10 +1,12 @@
 """Recorders killed at random moments: finished shards are whole, the rest is made again."""
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,9 @@ FLAGS = ("--episodes", "48", "--shard-episodes", "1")
 def start(saved: Path, out: Path, workers: int) -> subprocess.Popen:
     command = [sys.executable, "-m", "policyscope", "record", str(saved), *FLAGS]
     command += ["--out", str(out), "--workers", str(workers)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
 
 
 def kill_at(out: Path, more: int, pause: float, process: subprocess.Popen) -> bool:
@@ -46,7 +50,8 @@ def kill_at(out: Path, more: int, pause: float, process: subprocess.Popen) -> bo
             break
         time.sleep(0.001)
     time.sleep(pause)
-    process.send_signal(signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # its workers too, or they would end their writes
     said = process.communicate(timeout=60)[0]
     assert process.returncode in (0, -signal.SIGKILL), said
     return process.returncode != 0
@@ -78,8 +83,8 @@ def test_killed_at_random_moments_it_goes_on_to_the_same_bytes(
     known: dict[int, int] = {}
     opened = struck = 0
     for turn in range(kills):
-        more = {0: -1, 2: 0, 5: 0}.get(turn % 8, int(rng.integers(1, 4)))
-        pause = float(rng.uniform(0, 0.06 if more else 0.004))
+        more = {0: -1, 1: 0, 2: 0, 4: 0, 5: 0, 7: 0}.get(turn % 8, int(rng.integers(1, 4)))
+        pause = float(rng.uniform(0, 0.06)) if more else 0.0
         struck += kill_at(out, more, pause, start(saved, out, workers))
         opened += bool(list(out.glob("shards/.*.part")))
         require_whole_shards(out, known)
@@ -88,9 +93,7 @@ def test_killed_at_random_moments_it_goes_on_to_the_same_bytes(
                 shutil.rmtree(out / f"shards/{number:05d}")
                 del known[number]
     assert struck >= 0.9 * kills
-    # Of two workers, the one that writes is often done before the signal reaches it.
-    fewest = {3: 0, 34: 5, 16: 1}[kills]
-    assert opened >= fewest, "hardly any kill fell into a write"
+    assert kills < 10 or opened > kills // 8, "hardly any kill fell into a write"
     process = start(saved, out, workers)
     said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
