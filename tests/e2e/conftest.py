@@ -264,6 +264,17 @@ class Visitor:
         self.page.wait_for_timeout(400)
         return self.page.evaluate("location.hash")
 
+    def at_rest(self, part) -> dict[str, float]:
+        """Where a part is once it has stopped moving: data that come later push it down."""
+        seen = None
+        for _ in range(60):
+            box = part.bounding_box()
+            if box is not None and box == seen:
+                return box
+            seen = box
+            self.page.wait_for_timeout(150)
+        raise AssertionError(f"{part} does not come to rest")
+
     def numbers(self, selector: str) -> list[float]:
         """Numbers that the page prints, with its true minus sign."""
         texts = self.page.locator(selector).all_inner_texts()

@@ -284,8 +284,7 @@ def test_a_crate_is_dragged_in_the_picture(visitor, coinrun):
     rested(page)
     body = page.locator('.actor[data-kind="crate"] .body').last  # on top
     who = int(body.evaluate("node => node.parentNode.dataset.identity"))
-    box = body.bounding_box()
-    assert box is not None
+    box = visitor.at_rest(body)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()

@@ -83,7 +83,7 @@ def test_every_way_to_a_step_shows_what_was_recorded(visitor, rec, data, actions
     page.get_by_role("slider", name="step").fill("7")
     shown_as_recorded(visitor, rec, data, actions, 7)
     plot = page.get_by_role("group", name="Q-values over time").locator("[data-plot]")
-    box = plot.bounding_box()
+    box = visitor.at_rest(plot)
     at = (4.5 / 13) * box["width"]
     plot.click(position={"x": at, "y": box["height"] / 2})
     shown_as_recorded(visitor, rec, data, actions, 4)
@@ -96,7 +96,7 @@ def test_every_way_to_a_step_shows_what_was_recorded(visitor, rec, data, actions
 def test_a_drag_over_the_timeline_scrubs(visitor, rec, data, actions):
     page = visitor.goto(PLACE)
     plot = page.get_by_role("group", name="Q-values over time").locator("[data-plot]")
-    box = plot.bounding_box()
+    box = visitor.at_rest(plot)
     y, step = box["y"] + 20, box["width"] / 13
     page.mouse.move(box["x"] + step / 2, y)
     page.mouse.down()

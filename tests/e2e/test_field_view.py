@@ -56,7 +56,7 @@ def test_the_policy_field_is_that_of_python(visitor, coinrun):
 
     x, y = data.attrs["at"]
     place = int(np.hypot(data["x"].values - x, data["y"].values - y).argmax())
-    box = page.locator("[data-field-side] rect[data-shade]").nth(place).bounding_box()
+    box = visitor.at_rest(page.locator("[data-field-side] rect[data-shade]").nth(place))
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     told = legend.locator("[data-value-at]")
     expect(told).to_have_attribute("data-value-at", re.compile(r"\d"))

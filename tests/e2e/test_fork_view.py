@@ -127,7 +127,7 @@ def test_the_timeline_of_both_is_scrubbed_with_the_mouse(visitor, python):
     assert sides(page) == [0, 0]
     expect(page.get_by_text("recorded", exact=True)).to_have_count(2)
     steps = int(python["steps"].values.max()) + STEP
-    lane = page.locator("[data-view='fork-time'] [data-plot]").first.bounding_box()
+    lane = visitor.at_rest(page.locator("[data-view='fork-time'] [data-plot]").first)
     page.mouse.move(lane["x"] + 2, lane["y"] + 10)
     page.mouse.down()
     page.mouse.move(lane["x"] + lane["width"] * (STEP + 1.5) / steps, lane["y"] + 10, steps=5)

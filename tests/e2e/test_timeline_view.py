@@ -69,7 +69,7 @@ def test_tracks_are_searched_added_and_removed(visitor, data):
 def test_a_hover_over_a_lane_tells_the_values_there(visitor, data):
     page = visitor.goto(PLACE)
     plot = page.get_by_role("group", name="Q-values over time").locator("[data-plot]")
-    box = plot.bounding_box()
+    box = visitor.at_rest(plot)
     plot.hover(position={"x": (9.5 / 13) * box["width"], "y": 10})
     tip = plot.locator(".tip")
     expect(tip).to_contain_text("step 9")
@@ -78,10 +78,11 @@ def test_a_hover_over_a_lane_tells_the_values_there(visitor, data):
     expect(page.locator("[data-step-label]")).to_contain_text("step 0 of")
 
 
-def hovered(page, step: int, row: int, rows: int) -> tuple[str, str]:
+def hovered(visitor, step: int, row: int, rows: int) -> tuple[str, str]:
     """Name and value that the heat map tells at a step in one of its rows."""
+    page = visitor.page
     plot = page.get_by_role("group", name="activations over time").locator("[data-plot]")
-    box = page.locator("[data-heat]").bounding_box()
+    box = visitor.at_rest(page.locator("[data-heat]"))
     x, y = (step + 0.5) / 13 * box["width"], (row + 0.5) / rows * box["height"]
     page.mouse.move(box["x"] + x, box["y"] + y)
     tip = plot.locator(".tip")
@@ -101,7 +102,7 @@ def test_the_heat_map_of_a_site_tells_its_activations(visitor, data):
     assert scale[1] == pytest.approx(values.max(), abs=6e-3)
     strongest = int(values.max(0).argmax())
     for step, unit in ((0, 0), (3, 17), (12, 63), (int(values[:, strongest].argmax()), strongest)):
-        name, value = hovered(page, step, unit, 64)
+        name, value = hovered(visitor, step, unit, 64)
         assert name == f"unit {unit}"
         assert float(value.replace("\u2212", "-")) == pytest.approx(values[step, unit], abs=6e-3)
 
@@ -116,22 +117,22 @@ def test_the_heat_map_follows_vehicles_and_its_units_become_tracks(visitor, data
     seen = [i for i in identities if i in who[step]]
     weight = data[f"sites/{SITE}"].values
     for identity in (seen[0], seen[-1]):
-        name, value = hovered(page, step, 2 * len(identities) + identities.index(identity), rows)
+        name, value = hovered(visitor, step, 2 * len(identities) + identities.index(identity), rows)
         assert name == f"unit 2, {identity or 'ego'}"
         column = list(who[step]).index(identity)
         assert float(value) == pytest.approx(weight[step, 2, 0, column], abs=6e-3)
     absent = [i for i in identities if i not in who[step]]
     assert absent
-    assert hovered(page, step, identities.index(absent[0]), rows)[1] == "not shown"
+    assert hovered(visitor, step, identities.index(absent[0]), rows)[1] == "not shown"
 
-    hovered(page, step, identities.index(seen[-1]), rows)
+    hovered(visitor, step, identities.index(seen[-1]), rows)
     page.mouse.down()
     page.mouse.up()  # its row changes from step to step, so it has no track
     assert page.locator('[data-track^="site["]').count() == 0
     page.get_by_label("by identity").uncheck()
     column = list(who[step]).index(seen[-1])
     expect(page.locator("[data-heat]")).to_be_visible()
-    assert hovered(page, step, column, 4 * who.shape[1])[0] == f"unit 0, {column}"
+    assert hovered(visitor, step, column, 4 * who.shape[1])[0] == f"unit 0, {column}"
     page.mouse.down()
     page.mouse.up()
     track = f"site[{SITE}][0,0,{column}]"
