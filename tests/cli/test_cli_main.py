@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, errors, exit codes."""
 
+import os
 import subprocess
 import sys
 
@@ -55,6 +56,15 @@ def test_the_probe_sees_a_heavy_import():
     done = probe("show", "no-such-agent")
     assert done.returncode == 2
     assert "torch" in done.stderr
+
+
+@pytest.mark.parametrize(("told", "held"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_idle_threads_sleep_unless_they_are_told_otherwise(monkeypatch, capsys, told, held):
+    monkeypatch.setenv("OMP_WAIT_POLICY", told or "")
+    if told is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert main(["--version"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == held
 
 
 def test_unknown_verb_is_one_line_with_near_names(capsys):

@@ -1,5 +1,6 @@
 """Entry point: lists the verbs and hands over to the one that was asked for."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -23,7 +24,7 @@ VERBS = {
     "fork": "play on from a recorded step, with changes and without",
     "field": "what the agent would do at every place of a recorded scene",
     "why-not": "which single entity keeps the agent from another action",
-    "explain": "explain a recording (attention, memory, neuron traces)",
+    "explain": "explain a recording: attribution, attention, memory, neuron traces",
     "panel": "look at recordings and results in the browser",
     "export": "write a recording as a page, a table, a dataset or a clip",
 }
@@ -78,6 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         Exit code: 0, 2 after an error the user can mend, 130 after Ctrl-C.
     """
+    # Idle threads of torch sleep, unless they are told otherwise, instead of spinning.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except PolicyscopeError as error:
