@@ -15,12 +15,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from measure import report
-from panel_browser import first_paint, live, percentile, scrub, views, walk
+from panel_browser import explain, first_paint, live, percentile, scrub, views, walk
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.store import load_agent
@@ -32,6 +34,7 @@ from policyscope.recordings.read import Recording
 from policyscope.recordings.record import record
 
 SHIPPED, HIGHWAY_SITE = "highway-ego-attention", "attention_layer.pattern"
+PLAYER = "coinrun-gru"
 NETWORK = {"features": 4, "widths": [32, 32], "actions": 2}
 STEPS_AN_EPISODE = {"cartpole": 38, "highway": 10}
 CLOCK = "painted; a frame comes every 16.7 ms"
@@ -70,6 +73,8 @@ def make_all(folder: Path, episodes: int, steps: int, long: str) -> str:
     """Make the recordings and a result of the long one; gives a site of the long one."""
     shipped = load_agent(SHIPPED)
     made(shipped, episodes, folder, "highway")
+    if find_spec("gym3"):
+        made(load_agent(PLAYER), 2, folder, "coinrun")
     agent = leaning() if long == "cartpole" else shipped
     recording = made(agent, -(-steps // STEPS_AN_EPISODE[long]), folder, "long")
     taken = int(recording.episodes["steps"].sum())
@@ -155,6 +160,8 @@ def measure(options: argparse.Namespace, folder: Path, site: str) -> None:
         told("number changed", typed)
         figure("panel_live_ms", [*moved, *typed], 100, f"{of}, event to answer {CLOCK}")
 
+        explaining(browser, base, options.explained)
+
         rounds = [views(browser, base, "long", "traces", site) for _ in range(options.rounds)]
         for name in rounds[0]:
             told(f"view: {name}", [times[name] for times in rounds])
@@ -181,6 +188,17 @@ def measure(options: argparse.Namespace, folder: Path, site: str) -> None:
             )  # fmt: skip
 
 
+def explaining(browser: Any, base: str, steps: int) -> None:
+    """Report the time of a step while it is explained, of both agents."""
+    agents = [("highway", "value", 100, "a vector agent")]
+    if find_spec("gym3"):
+        agents.append(("coinrun", "value", 300, "a CoinRun frame"))
+    for rec, target, goal, what in agents:
+        times = explain(browser, base, rec, target, 2, steps)
+        unit = f"ms, 95th percentile, {what} of {SHIPPED if rec == 'highway' else PLAYER}"
+        figure(f"panel_explain_{rec}_ms", times, goal, f"{unit}, from key to {CLOCK}")
+
+
 def main() -> None:
     """Make the recordings and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -191,6 +209,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20, help="first paints")
     parser.add_argument("--rounds", type=int, default=3, help="of all views")
     parser.add_argument("--scrub", type=int, default=40, help="episodes to take times of steps in")
+    parser.add_argument("--explained", type=int, default=40, help="steps of an episode explained")
     parser.add_argument("--changes", type=int, default=60, help="live changes of each kind")
     parser.add_argument("--walk", type=int, default=180, help="episodes while memory is read")
     options = parser.parse_args()

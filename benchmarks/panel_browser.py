@@ -56,6 +56,16 @@ BENCH = """window.bench = (() => {
     }
     return times;
   };
+  const explained = (step) => one('[data-view="explain"]')?.dataset.of === String(step);
+  const explain = async (steps) => {
+    const times = [];
+    const [at, last] = label().match(/step (\\d+) of (\\d+)/).slice(1).map(Number);
+    for (let step = at + 1; step <= Math.min(last, at + steps); step += 1) {
+      times.push(await act(() => key("ArrowRight"), () => explained(step)));
+      await rest();
+    }
+    return times;
+  };
   const enter = (k) => act(() => key("ArrowDown"), () => entered(k));
 
   // Real input: from the time of the event until the answer's Python lines are painted.
@@ -70,7 +80,8 @@ BENCH = """window.bench = (() => {
     addEventListener(type, first, true);
   });
   const armed = (type) => void (hit = hear(type));
-  return { painted, act, one, text, settled, scrub, enter, armed, answered: () => hit };
+  const answered = () => hit;
+  return { painted, act, one, text, settled, scrub, explained, explain, enter, armed, answered };
 })();"""
 
 # The same tracks and the same band at the step, by plotly.js; one call an episode, one a step.
@@ -175,6 +186,24 @@ def scrub(
             _to_front(page)
             enters.append(page.evaluate("(k) => bench.enter(k)", k + 1))
     return ours, peers, enters
+
+
+def explain(
+    browser: Any, base: str, rec: str, target: str, episodes: int, steps: int
+) -> list[float]:
+    """Go through the steps of episodes while each is explained by integrated gradients.
+
+    Returns:
+        Milliseconds from the key until bars and overlay of the step were painted; its neighbour
+        may have been asked for meanwhile, as for any user.
+    """
+    times: list[float] = []
+    for k in range(episodes):
+        asked = f"step=0&tab=explain&explain=integrated_gradients,preprocess,{target}"
+        with page_at(browser, f"{base}#/recordings/{rec}/episodes/{k}?{asked}") as page:
+            painted(page, "bench.settled() && bench.explained(0)")
+            times += page.evaluate("(steps) => bench.explain(steps)", steps)
+    return times
 
 
 def _to_front(page: Any) -> None:

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: A folder imports only from itself and from those before it.
 ORDER = ("core", "envs", "agents", "rollouts", "training", "recordings", "simulator")
-ORDER += ("interventions", "attribution", "features", "circuits", "dynamics", "figures")
-ORDER += ("studies", "panel", "cli")
+ORDER += ("interventions", "attribution", "features", "circuits", "dynamics", "reports")
+ORDER += ("figures", "studies", "panel", "cli")
 LONGEST = 400
 HOOKS = re.compile(r"register_(\w+_)?hook$")
 PICKLES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"}

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from policyscope.attribution.audit import AUDITED, audit, audit_report
+from policyscope.attribution.baselines import baseline
 from policyscope.attribution.chosen import choose
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.trust import trust_line
@@ -27,14 +28,19 @@ def road(tmp_path_factory):
 
 def test_its_figures_are_those_of_each_methods_trust_line(road):
     result = audit(road, AttributionConfig(target=TARGET))
-    assert tuple(result.data["method"].values) == AUDITED
+    methods = result.data["method"].values.tolist()
+    left_out = result.data.attrs["left_out"]
+    assert set(left_out) == {"curved", "conductance", "grad_cam", "blur"}
+    assert sorted([*methods, *left_out]) == sorted(AUDITED)
+    assert result.data.attrs["level"] == "vehicles"
     chosen = choose(road, road.agent, most=32)
-    for method in ("gradient", "occlusion"):
+    start = baseline(road, road.agent, chosen, "zero")
+    for method in ("gradient", "shapley"):
         line = trust_line(
             road.agent, parse_target(TARGET), chosen, "preprocess",
-            AttributionConfig(method=method, target=TARGET),
+            AttributionConfig(method=method, target=TARGET), start, common=True,
         )  # fmt: skip
-        own = result.data.isel(method=AUDITED.index(method))
+        own = result.data.isel(method=methods.index(method))
         assert own["mean"].values.tolist() == [figure.mean for figure in line]
         assert own["low"].values.tolist() == [figure.low for figure in line]
     assert (result.data["low"] <= result.data["mean"]).all()
@@ -48,12 +54,21 @@ def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
     told = json.loads(capsys.readouterr().out)
     kept = Result.load(out)
     assert told["methods"] == json.loads(json.dumps(audit_report(kept)))["methods"]
-    assert len(kept.figure().data) == len(told["better"]) == 4
+    assert len(kept.figure().data) == len(told["better"]) == 5
     assert (out / "figure.html").is_file()
     assert main(["explain", f"{road.path}:0", "--audit", "--target", TARGET]) == 0
     table = capsys.readouterr().out
     assert "integrated gradients" in table
     assert (road.path / "explain" / "audit-q.FASTER-q.SLOWER-e0").is_dir()
+
+
+def test_methods_of_vehicles_foretell_their_removal_better_than_slopes(road):
+    """All are judged on the same groups, or the figures could not be compared."""
+    data = audit(road, AttributionConfig(target=TARGET)).data["mean"]
+    missed = data.sel(figure="infidelity")
+    assert float(missed.sel({"method": "shapley"})) < 0.5 * float(missed.sel({"method": "gradient"}))
+    order = data.sel(figure="insertion")
+    assert float(order.sel({"method": "shapley"})) > float(order.sel({"method": "gradient"}))
 
 
 def test_it_is_about_attributions(road, capsys):

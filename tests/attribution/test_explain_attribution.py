@@ -129,6 +129,7 @@ def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
     expected = integrated_gradients(rest, mean, "gauss", 6).values
     np.testing.assert_allclose(whole.data["attribution"].values, expected, rtol=1e-3, atol=1e-4)
     monkeypatch.setattr("policyscope.attribution.explain.BLOCK", 5)
+    monkeypatch.setattr("policyscope.attribution.baselines.BLOCK", 5)
     np.testing.assert_allclose(
         attribute(road, config).data["attribution"].values, expected, rtol=1e-3, atol=1e-4
     )
@@ -136,7 +137,9 @@ def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"grad_cam", "blur"}))
 def test_every_method_gives_a_result_that_can_be_kept_and_drawn(road, method, tmp_path):
-    result = attribute(road, Config(method=method), episode=0)
+    hidden = method in ("curved", "conductance", "neuron_conductance")
+    site = "output_layer.relus.0" if hidden else "preprocess"
+    result = attribute(road, Config(method=method, site=site), episode=0)
     result.save(tmp_path / "kept")
     again = Result.load(tmp_path / "kept")
     assert again.data["attribution"].equals(result.data["attribution"])
@@ -162,12 +165,20 @@ def test_whom_shapley_takes_away_is_absent_and_the_values_are_complete(road):
     np.testing.assert_allclose(data["change"].values, q[0] - q[1], atol=1e-4)
 
 
+@pytest.mark.timeout(240)
 def test_every_map_has_its_trust_line(road, capsys):
     figures = {}
     for method in ("integrated_gradients", "gradient"):
         result = attribute(road, AttributionConfig(method=method, target="q[FASTER]-q[SLOWER]"))
         told = {line["name"]: line for line in result.data.attrs["trust"]}
-        assert list(told) == ["deletion", "insertion", "infidelity", "untrained"]
+        assert list(told) == [
+            "deletion",
+            "insertion",
+            "infidelity",
+            "untrained",
+            "spread",
+            "removal",
+        ]
         assert all(line["low"] <= line["mean"] <= line["high"] for line in told.values())
         figures[method] = told
     path = figures["integrated_gradients"]
@@ -291,7 +302,9 @@ def test_questions_lie_side_by_side(road, capsys):
     assert {p.name for p in (road.path / "explain").iterdir()} >= {
         "gradient-value-e0", "gradient-q.FASTER-q.IDLE-e0",
     }  # fmt: skip
-    assert "signed mean" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "value by gradient" in told
+    assert "signed [95 %]" in told
 
 
 @pytest.mark.parametrize(

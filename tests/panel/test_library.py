@@ -43,7 +43,7 @@ def test_recordings_and_results_with_what_they_are(shelf, recording):
     assert result.recording_path == "rec"
     assert library.whole
     assert (result.checks, result.failed) == (2, 1)
-    assert library.methods == ["attention", "attribution", "memory", "traces"]
+    assert library.methods == ["attention", "attribution", "memory", "through_time", "traces"]
     assert (library.folder, lines["more~one"].path) == ("runs", "more/one")
 
 
@@ -87,7 +87,7 @@ def test_memory_is_explained_where_there_is_one_and_enough_episodes(served):
     text = card.read_text()
     assert "memory" not in methods_for(values, folder, 10)
     card.write_text(json.dumps({**json.loads(text), "network": {"name": "impala_gru"}}))
-    assert methods_for(values, folder, 10) == ["attribution", "memory", "traces"]
+    assert methods_for(values, folder, 10) == ["attribution", "memory", "through_time", "traces"]
     assert suggestion(values, ["memory", "traces"]) == "--method memory"
     assert "memory" not in methods_for(values, folder, 9)
     card.write_text(json.dumps({**json.loads(text), "network": {"name": "unheard of"}}))

@@ -7,19 +7,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from policyscope.attribution.again import again
+from policyscope.attribution.baselines import activations, baseline
 from policyscope.attribution.chosen import choose
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.explain import baseline_of, default_target, one_site
+from policyscope.attribution.explain import default_target, one_site
+from policyscope.attribution.levels import level_of
+from policyscope.attribution.score import INPUT, score
 from policyscope.attribution.trust import ROWS, Figure, trust_line
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
 from policyscope.core.target_parser import parse_target
-from policyscope.recordings.subject import python_line, subject
+from policyscope.recordings.subject import subject
 
-#: Methods whose values are those of single units, which the figures are about.
-AUDITED = tuple(name for name in METHODS if name not in ("grad_cam", "blur", "shapley"))
+SPREAD = "0: seeds, or small noise, change nothing, 1: as much as the values are large"
+#: Methods that are compared where they apply; neuron conductance has the values of conductance.
+AUDITED = tuple(name for name in METHODS if name != "neuron_conductance")
 
 
 def audit(
@@ -29,7 +34,11 @@ def audit(
     step: int | None = None,
     command: str | None = None,
 ) -> Result:
-    """Measure how far the values of each method hold, on the same decisions.
+    """Measure how far the values of each method hold, on the same decisions and the same groups.
+
+    The groups are the finest that all methods have values of: vehicles of an observation of
+    vehicles, blocks of ``window`` places of a map, else single units. What a method says of finer
+    units is summed over them. Units are set to the baseline of the site, whatever the method.
 
     Args:
         recording: an opened recording.
@@ -40,11 +49,13 @@ def audit(
 
     Returns:
         A Result with ``mean``, ``low`` and ``high`` (method, figure), the figures being those of
-        ``trust.trust_line``, and ``seconds`` (method) that its figures took.
+        ``trust.trust_line`` at the common level, ``spread_reading`` (method), and ``seconds``
+        (method) that its figures took. The attributes tell the ``level``, the ``baseline`` and why
+        methods were ``left_out``.
 
     Raises:
         UnknownName: no such site, episode, action or output.
-        PolicyscopeError: the target does not depend on the site, or no method has figures there.
+        PolicyscopeError: the target does not depend on the site.
 
     Cost: that of a trust line for each method.
     """
@@ -53,54 +64,58 @@ def audit(
     chosen = choose(recording, agent, episode, step, min(config.rows, ROWS), config.seed)
     site = one_site(agent, config.site)
     target = parse_target(config.target or default_target(agent))
-    start = baseline_of(agent, chosen, site, config)
+    start = baseline(recording, agent, chosen, config.baseline, [site, INPUT])
+    score(agent, target, chosen.decisions, site)  # what is wrong for all is told as itself
     found: dict[str, list[Figure]] = {}
-    seconds = []
-    for i, method in enumerate(AUDITED):
-        tell_progress(i, len(AUDITED), method.replace("_", " "))
+    seconds, left_out = [], {}
+    asked = [config.method] if config.method not in METHODS else []
+    for i, method in enumerate([*AUDITED, *asked]):
+        tell_progress(i, len(AUDITED) + len(asked), method.replace("_", " "))
         began = time.perf_counter()
-        own = replace(config, method=method)
-        if figures := trust_line(agent, target, chosen, site, own, start):
-            found[method] = figures
-            seconds.append(time.perf_counter() - began)
-    if not found:
-        raise PolicyscopeError(f"no method has values of single units at site '{site}'")
-    names = [figure.name for figure in next(iter(found.values()))]
+        try:
+            own = replace(
+                config, method=method, options=config.options if asked[:1] == [method] else ()
+            )
+            found[method] = trust_line(agent, target, chosen, site, own, start, common=True)
+        except PolicyscopeError as error:
+            left_out[method] = str(error)
+            continue
+        seconds.append(time.perf_counter() - began)
+    line = next(iter(found.values()))
     table = {
         part: (
             ("method", "figure"),
-            np.array([[getattr(figure, part) for figure in line] for line in found.values()]),
+            np.array([[getattr(figure, part) for figure in own] for own in found.values()]),
         )
         for part in ("mean", "low", "high")
     }
+    shape = tuple(activations(agent, chosen.decisions, [site])[site].shape[1:])
     data = xr.Dataset(
-        {**table, "seconds": ("method", np.array(seconds), {"unit": "s"})},
-        {"method": list(found), "figure": names},
+        {
+            **table,
+            "spread_reading": ("method", [own[-1].reading for own in found.values()]),
+            "seconds": ("method", np.array(seconds), {"unit": "s"}),
+        },
+        {"method": list(found), "figure": [figure.name for figure in line]},
         {
             "target": str(target),
             "site": site,
+            "baseline": start.description,
+            "level": level_of(shape, site, config.window)[0],
+            "left_out": left_out,
             "decisions": len(chosen.decisions),
-            "better": [figure.better for figure in next(iter(found.values()))],
-            "reading": [figure.reading for figure in next(iter(found.values()))],
+            "better": [figure.better for figure in line],
+            "reading": [*(figure.reading for figure in line[:-1]), SPREAD],
         },
     )
-    line = python_line(audit, recording, _given(config, episode, step), [AttributionConfig])
+    told = again(audit, recording, config, episode, step)
     return Result(
         "attribution_audit",
         data,
-        {"recording": subject(recording), **asdict(config), "target": str(target), "python": line},
-        provenance(command or line, config.seed),
+        {"recording": subject(recording), **asdict(config), "target": str(target), "python": told},
+        provenance(command or told, config.seed),
         unchecked="a comparison: its figures are the checks of the methods",
     )
-
-
-def _given(config: AttributionConfig, episode: int | None, step: int | None) -> list[str]:
-    changed = [
-        f"{k}={v!r}" for k, v in asdict(config).items() if v != getattr(AttributionConfig, k)
-    ]
-    where = {"episode": episode, "step": step}
-    told = [f"{k}={v}" for k, v in where.items() if v is not None]
-    return [f"AttributionConfig({', '.join(changed)})", *told]
 
 
 def audit_report(result: Result) -> dict[str, Any]:
@@ -121,6 +136,9 @@ def audit_report(result: Result) -> dict[str, Any]:
     return {
         "target": data.attrs["target"],
         "site": data.attrs["site"],
+        "level": data.attrs["level"],
+        "baseline": data.attrs["baseline"],
+        "left_out": data.attrs["left_out"],
         "n": {"decisions": int(data.attrs["decisions"])},
         "better": dict(zip(data["figure"].values.tolist(), data.attrs["better"], strict=True)),
         "methods": rows,

@@ -1,121 +1,196 @@
-"""Baselines by name: what an activation is compared with."""
+"""Baselines by name: what the activations of decisions are compared with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from policyscope.attribution.score import INPUT, Score
-from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.agents.agent import Agent
+from policyscope.attribution.chosen import Chosen, choose
+from policyscope.attribution.config import read_baseline, sigma
+from policyscope.attribution.removed import without
+from policyscope.attribution.score import INPUT, Decisions
+from policyscope.core.errors import PolicyscopeError
+from policyscope.core.hooks import capture
 
-BASELINES = ("zero", "mean", "blur", "row:K", "given")
+#: Rows whose network runs are kept at once.
+BLOCK = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What an activation is compared with, and how a figure says it.
+    """What the activations of N decisions are compared with, and how a figure says it.
 
     Args:
-        values: (N, ...), a tensor of its own.
-        description: plain words, e.g. ``mean of 500 reference rows``.
+        values: by site, (N, ...), or (1, ...) or a number for all decisions.
+        description: plain words, e.g. ``mean of 500 decisions``.
+        unchanged: decisions whose observation the baseline leaves as it is; None where the
+            baseline is no change of the scene.
+        there: N decisions, or a single one, where the baseline is what they make of a site.
+        name: what it is called, see ``config.BASELINES``.
     """
 
-    values: Tensor
-    description: str
+    values: Mapping[str, Tensor]
+    description: str = "zero"
+    unchanged: int | None = None
+    there: Decisions | None = None
+    name: str = "zero"
+
+    def rows(self, rows: Int[Tensor, " M"]) -> "Baseline":
+        """That of some of the decisions."""
+        there = self.there
+        if there is not None and len(there) > 1:
+            there = there.rows(rows)
+        return replace(
+            self, values={site: _some(v, rows) for site, v in self.values.items()}, there=there
+        )
+
+    def at(self, site: str, like: Float[Tensor, "N ..."]) -> Float[Tensor, "N ..."]:
+        """What an activation of a site is compared with, of its shape."""
+        return self.values[site].to(like).expand_as(like)
+
+    def of(self, agent: Agent, every: Decisions, some: Decisions) -> "Baseline":
+        """The same question's baseline for another agent, whose sites put out other numbers.
+
+        Args:
+            agent: the other one, of the same architecture.
+            every: all decisions, of which a mean is taken.
+            some: those that this is the baseline of.
+        """
+        sites = list(self.values)
+        kind = read_baseline(self.name)[0]
+        if kind == "zero":
+            return self
+        if kind == "mean":
+            return replace(self, values=_mean(agent, every, sites))
+        if kind == "blur":
+            return replace(self, values=_blurred(agent, some, sites, self.name))
+        return replace(self, values=activations(agent, self.there or some, sites))
 
 
 def baseline(
+    recording: Any,
+    agent: Agent,
+    chosen: Chosen,
     name: str,
-    rest: Score,
-    reference: Float[Tensor, "R ..."] | None = None,
-    sigma: float = 3.0,
+    sites: Sequence[str] = (INPUT,),
 ) -> Baseline:
-    """A baseline for an activation, by name.
+    """What the activations of sites are compared with, by the baseline's name.
 
-    ``zero``; ``mean`` of the reference rows; ``blur``, each map blurred by a Gaussian, its edges
-    mirrored; ``row:K``, row K of the reference rows for everyone; ``given``, reference row i for
-    row i, e.g. the same site at another step.
+    ``zero``; ``mean`` over the decisions; ``blur:SIGMA``, each map blurred by a Gaussian, its edges
+    mirrored; ``row:EPISODE:STEP``, what the sites put out at another recorded step, with the memory
+    of that step; ``removed:WHO``, what they put out where an entity, or a kind of entity, is taken
+    out of the recorded scene, with the memory as recorded. A decision whose scene does not show it
+    keeps its own observation: nothing changes.
 
     Args:
-        name: which baseline.
-        rest: the target as a function of the activation.
-        reference: (R, ...) activations of the same site; default for ``row:K`` are the rows that
-            are explained.
-        sigma: standard deviation of the blur, in pixels of the preprocessed frame, or in places of
-            another map.
+        recording: an opened recording.
+        agent: the recorded agent.
+        chosen: N decisions of it.
+        name: which baseline, see ``config.BASELINES``.
+        sites: names of sites, at least one; the words are about the first.
 
     Raises:
-        UnknownName: no such baseline, or no such row.
-        PolicyscopeError: reference rows are missing, of another shape or not finite, or a blur of
-            what is no map or with a standard deviation that is not above 0.
+        UnknownName: no such baseline, episode or kind of entity.
+        PolicyscopeError: no such step, nobody of that identity, a scene that cannot be changed, or
+            a blur of what is no map or with a standard deviation that is not above 0.
+
+    Cost: nothing for zero; a forward pass over all decisions for mean and blur; for ``removed``
+    also the restoring of each decision's world.
 
     Example:
-        >>> start = baseline("mean", rest, reference)  # doctest: +SKIP
-        >>> integrated_gradients(rest, start.values)  # doctest: +SKIP
-        >>> start.description  # doctest: +SKIP
-        'mean of 500 reference rows'
+        >>> baseline(recording, agent, chosen, "row:0:3").description  # doctest: +SKIP
+        'step 3 of episode 0'
     """
-    kind, _, row = name.partition(":")
-    if name == "zero":
-        return Baseline(torch.zeros_like(rest.activation), "zero")
-    if name == "mean":
-        rows = _rows(name, rest, reference)
-        mean = rows.double().mean(0).to(rest.activation)
-        return Baseline(_for_all(mean, rest), f"mean of {len(rows)} reference rows")
-    if name == "blur":
-        unit = "pixels" if rest.site == INPUT else "places"
-        words = f"blurred with a standard deviation of {sigma:g} {unit}"
-        return Baseline(_blurred(rest, sigma), words)
-    if name == "given":
-        rows = _rows(name, rest, reference)
-        if len(rows) != len(rest.activation):
-            raise PolicyscopeError(
-                f"the baseline 'given' has a row for each of the {len(rest.activation)} rows "
-                f"explained; {len(rows)} are given"
-            )
-        return Baseline(rows.to(rest.activation).clone(), "a given row for each row")
-    if kind != "row":
-        raise UnknownName("baseline", name, BASELINES)
-    own = reference is None
-    rows = rest.activation if own else _rows(name, rest, reference)
-    if row not in (valid := [str(i) for i in range(len(rows))]):
-        raise UnknownName("baseline", name, (f"row:{i}" for i in valid))
-    words = f"row {row} of the {'rows explained' if own else 'reference rows'}"
-    return Baseline(_for_all(rows[int(row)].to(rest.activation), rest), words)
+    kind, words = read_baseline(name)
+    decisions = chosen.decisions
+    if kind == "zero":
+        return Baseline(dict.fromkeys(sites, torch.zeros(())))
+    if kind == "mean":
+        told = f"mean of {len(decisions)} decisions"
+        return Baseline(_mean(agent, decisions, sites), told, name=name)
+    if kind == "blur":
+        unit = "pixels" if sites[0] == INPUT else "places"
+        told = f"blurred with a standard deviation of {sigma(name):g} {unit}"
+        return Baseline(_blurred(agent, decisions, sites, name), told, name=name)
+    if kind == "row":
+        episode, step = (int(word or 0) for word in words)
+        one = choose(recording, agent, episode, step).decisions
+        told = f"step {step} of episode {episode}"
+        return Baseline(activations(agent, one, sites), told, None, one, name)
+    changed = without(recording, chosen, words[0] or "")
+    same = int((changed.obs == decisions.obs).flatten(1).all(1).sum())
+    told = f"the scene without {changed.who}"
+    if same:
+        told += f"; {same} of {len(decisions)} decisions stay as they are"
+    there = Decisions(changed.obs, decisions.state, decisions.taken)
+    return Baseline(activations(agent, there, sites), told, same, there, name)
 
 
-def _for_all(one: Tensor, rest: Score) -> Tensor:
-    return one.expand_as(rest.activation).clone()
+def activations(agent: Agent, decisions: Decisions, sites: Sequence[str]) -> dict[str, Tensor]:
+    """What sites put out at decisions, (N, ...) by name.
+
+    Args:
+        agent: whose decisions they are.
+        decisions: N of them.
+        sites: names of sites.
+
+    Cost: a forward pass over the decisions.
+    """
+    parts = list(_passes(agent, decisions, sites))
+    return {site: torch.cat([part[site] for part in parts]) for site in sites}
 
 
-def _rows(name: str, rest: Score, reference: Tensor | None) -> Tensor:
-    shape = tuple(rest.activation.shape[1:])
-    if reference is None or not len(reference):
-        raise PolicyscopeError(f"the baseline '{name}' needs reference rows of site '{rest.site}'")
-    if tuple(reference.shape[1:]) != shape:
-        raise PolicyscopeError(
-            f"reference rows have shape {tuple(reference.shape[1:])}, site '{rest.site}' has shape "
-            f"{shape}"
-        )
-    if not reference.isfinite().all():
-        raise PolicyscopeError("the reference rows hold values that are not finite")
-    return reference
+def blurred(maps: Float[Tensor, "N ..."], width: float, site: str) -> Float[Tensor, "N C H W"]:
+    """Maps blurred by a Gaussian, their edges mirrored.
 
+    Args:
+        maps: (N, C, H, W).
+        width: standard deviation, in pixels of the preprocessed frame, or in places of another map.
+        site: what puts them out.
 
-def _blurred(rest: Score, sigma: float) -> Float[Tensor, "N C H W"]:
-    maps = rest.activation
+    Raises:
+        PolicyscopeError: they are no maps.
+    """
     if maps.dim() != 4:
         raise PolicyscopeError(
-            f"the baseline 'blur' needs channels, rows and columns; site '{rest.site}' has shape "
-            f"{tuple(maps.shape[1:])} (take zero, mean, row:K or given)"
+            f"the baseline 'blur' needs channels, rows and columns; site '{site}' has shape "
+            f"{tuple(maps.shape[1:])} (take zero, mean, row:EPISODE:STEP or removed:WHO)"
         )
-    if not sigma > 0:
-        raise PolicyscopeError(f"a blur has a standard deviation above 0, not {sigma:g}")
     down, across = (
-        torch.as_tensor(gaussian_filter1d(np.eye(extent), sigma, axis=0)).to(maps)
+        torch.as_tensor(gaussian_filter1d(np.eye(extent), width, axis=0)).to(maps)
         for extent in maps.shape[2:]
     )
     return down @ maps @ across.T
+
+
+def _blurred(
+    agent: Agent, decisions: Decisions, sites: Sequence[str], name: str
+) -> dict[str, Tensor]:
+    seen = activations(agent, decisions, sites)
+    return {site: blurred(seen[site], sigma(name), site) for site in sites}
+
+
+def _mean(agent: Agent, decisions: Decisions, sites: Sequence[str]) -> dict[str, Tensor]:
+    """Added up in double precision: a million numbers of float32 would lose digits."""
+    total = {site: torch.zeros(()) for site in sites}
+    for seen in _passes(agent, decisions, sites):
+        total = {site: total[site] + seen[site].double().sum(0, keepdim=True) for site in sites}
+    return {site: (value / len(decisions)).float() for site, value in total.items()}
+
+
+def _passes(agent: Agent, decisions: Decisions, sites: Sequence[str]) -> Any:
+    for rows in torch.arange(len(decisions)).split(BLOCK):
+        some = decisions.rows(rows)
+        with torch.no_grad(), capture(agent.modules(), list(sites)) as seen:
+            agent.forward(some.obs, some.state)
+        yield seen
+
+
+def _some(values: Tensor, rows: Tensor) -> Tensor:
+    return values if not values.dim() or len(values) == 1 else values[rows]

@@ -11,17 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from policyscope.attribution.captum_names import BY_FUNCTION, BY_HOOKS
 from policyscope.attribution.score import Score
 from policyscope.core.errors import MissingPart, PolicyscopeError, UnknownName
 from policyscope.core.tails import Tail
 
-BY_FUNCTION = (
-    "FeatureAblation", "FeaturePermutation", "GradientShap", "InputXGradient",
-    "IntegratedGradients", "KernelShap", "Lime", "NoiseTunnel", "Occlusion", "Saliency",
-    "ShapleyValueSampling", "ShapleyValues",
-)  # fmt: skip
-#: These set hooks on the nonlinear modules behind the site.
-BY_HOOKS = ("Deconvolution", "DeepLift", "DeepLiftShap", "GuidedBackprop")
 REFUSED = {
     "GuidedGradCam": "it mixes two sites: take gradients.grad_cam of one and GuidedBackprop",
     "LRP": "it overwrites the weights of the network and knows a rule for few modules "

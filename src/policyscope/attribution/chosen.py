@@ -11,7 +11,7 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.memory import from_flat_rows
 from policyscope.attribution.score import Decisions
 from policyscope.core.errors import PolicyscopeError
-from policyscope.recordings.steps import of_episode
+from policyscope.recordings.steps import rows_of_episode
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,9 @@ def _columns(recording: Any, at: Int[np.ndarray, "2 N"]) -> dict[str, np.ndarray
         raise PolicyscopeError(f"{recording.path} holds no observations")
     parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
     for k in np.unique(at[0]):
-        steps = of_episode(recording, int(k))
+        own = at[1][at[0] == k]
+        first = int(own.min())
+        steps = rows_of_episode(recording, int(k), first, int(own.max()) - first + 1)
         for name in wanted:
-            parts[name].append(steps.column(name)[at[1][at[0] == k]])
+            parts[name].append(steps.column(name)[own - first])
     return {name: np.concatenate(values) for name, values in parts.items()}

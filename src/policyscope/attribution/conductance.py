@@ -66,17 +66,18 @@ def _flow(
     rest: Tail, inner: str, start: Tensor, rows: Int[Tensor, " M"], rule: str, steps: int
 ) -> Float[Tensor, "M ..."]:
     span = rest.activation[rows] - start[rows]
-
-    def look(step: int) -> tuple[Tensor, Tensor]:
-        unit, slope, _ = _through(rest, inner, start[rows] + step / steps * span, rows)
-        return unit.detach(), slope
-
-    unit, slope = look(0)
-    total = torch.zeros_like(unit)
-    for step in range(1, steps + 1):
-        later, steeper = look(step)
-        total += ((slope + steeper) / 2 if rule == "trapezoid" else slope) * (later - unit)
-        unit, slope = later, steeper
+    together = max(at_once(rest) // len(rows), 1)
+    total, units, slopes = torch.zeros(()), [], []
+    for steps_taken in torch.arange(steps + 1).split(together):
+        share = over(steps_taken.to(span) / steps, span[None])
+        points = (start[rows] + share * span).flatten(0, 1)
+        unit, slope, _ = _through(rest, inner, points, rows.repeat(len(steps_taken)))
+        form = len(steps_taken), len(rows)
+        unit = torch.cat([*units, unit.detach().unflatten(0, form)])
+        slope = torch.cat([*slopes, slope.unflatten(0, form)])
+        meant = (slope[:-1] + slope[1:]) / 2 if rule == "trapezoid" else slope[:-1]
+        total = total + (meant * unit.diff(dim=0)).sum(0)
+        units, slopes = [unit[-1:]], [slope[-1:]]
     return total
 
 

@@ -3,33 +3,33 @@
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Int
 
 from policyscope.agents.agent import Agent
+from policyscope.attribution.again import again
+from policyscope.attribution.asked import ask, fitted, path_site
+from policyscope.attribution.baselines import BLOCK, Baseline, baseline
+from policyscope.attribution.checks import checks_of, unchecked_because
 from policyscope.attribution.chosen import Chosen, choose
-from policyscope.attribution.config import COMPLETE, AttributionConfig
+from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.entities import with_entities
+from policyscope.attribution.initialisations import compared
 from policyscope.attribution.maps import arrays_of
-from policyscope.attribution.methods import Told, explained, held
-from policyscope.attribution.score import score
+from policyscope.attribution.methods import explained
+from policyscope.attribution.pictures import baseline_frames
+from policyscope.attribution.removals import removal_figure
+from policyscope.attribution.told import Told
 from policyscope.attribution.trust import trust_line
-from policyscope.core.checks import Check
+from policyscope.attribution.unit_actions import inputs_check, unit_actions
 from policyscope.core.errors import PolicyscopeError
-from policyscope.core.hooks import capture
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
 from policyscope.core.sites import select
-from policyscope.core.target_parser import parse_target
-from policyscope.recordings.subject import python_line, subject
-
-#: Share of the mean change of the target that the mean gap may reach.
-GAP = 0.02
-#: Share of the size of sampled values that their standard error may reach.
-ERROR = 0.1
-#: Rows whose network runs are kept at once.
-BLOCK = 64
+from policyscope.core.target_parser import Target, parse_target
+from policyscope.recordings.subject import subject
 
 
 def attribute(
@@ -66,41 +66,73 @@ def attribute(
     chosen = choose(recording, agent, episode, step, config.rows, config.seed)
     site = one_site(agent, config.site)
     target = parse_target(config.target or default_target(agent))
-    parts = []
-    rows = torch.arange(len(chosen.decisions))
-    baseline = baseline_of(agent, chosen, site, config)
-    for some in rows.split(BLOCK):
-        tell_progress(int(some[0]), len(rows), "decisions")
-        rest = score(agent, target, chosen.decisions.rows(some), site, held(config))
-        parts.append(explained(rest, config, baseline))
+    sites = list(dict.fromkeys([path_site(config, site), site]))
+    start = baseline(recording, agent, chosen, config.baseline, sites)
+    told, whole = _told(
+        agent, target, chosen, site, config, start, np.arange(len(chosen.decisions))
+    )
+
+    def values_of(one: Agent, what: Target, rows: Int[np.ndarray, " M"]) -> np.ndarray:
+        own = start if one is agent else start.of(one, chosen.decisions, chosen.decisions)
+        return _told(one, what, chosen, site, config, own, rows)[0]["attribution"].numpy()
+
     trust = []
     if config.trust:
-        tell_progress(len(rows), len(rows), "how far it holds")
-        trust = trust_line(agent, target, chosen, site, config, baseline)
-    told = _joined(parts)
+        tell_progress(len(chosen.decisions), len(chosen.decisions), "how far it holds")
+        trust = trust_line(agent, target, chosen, site, config, start)
+        if removal := removal_figure(
+            recording, target, chosen, site, config, told["attribution"], start.values[site]
+        ):
+            trust.append(removal)
     data = arrays_of(agent, chosen, site, told["attribution"].numpy())
+    data = with_entities(recording, compared(data, agent, target, config, values_of))
     data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
+    data = data.assign(baseline_frames(agent, chosen, site, config.baseline, start))
+    checks = checks_of(config, told, whole)
+    if config.method == "neuron_conductance":
+        steps = int(told["steps"].max())
+        data = data.assign(unit_actions(agent, target, chosen, site, config, start, steps))
+        data.attrs["features"] = list(agent.space.features)
+        checks.append(inputs_check(data))
     for name in {"target", "change", "gap", "missed"} & set(data):
         data[name].attrs["unit"] = unit_of(str(target))
-    checks = _checks(config, told)
     return Result(
         "attribution",
         data.assign_attrs(
-            target=str(target), site=site, method=config.method,
+            target=str(target), site=site, method=config.method, baseline=start.description,
             trust=[figure.to_json() for figure in trust],
         ),
         {
             "recording": subject(recording),
             **asdict(config), "target": str(target), "site": site,
-            "python": _line(recording, config, episode, step),
+            "python": again(attribute, recording, config, episode, step),
         },
         provenance(command or "", config.seed),
         checks,
-        unchecked=None if checks else _UNCHECKED.get(config.method, "no sum that it could miss"),
+        unchecked=None if checks else unchecked_because(config),
     )  # fmt: skip
 
 
-_UNCHECKED = {"shapley": "exact: every coalition was looked at"}
+def _told(
+    agent: Agent,
+    target: Target,
+    chosen: Chosen,
+    site: str,
+    config: AttributionConfig,
+    start: Baseline,
+    rows: Int[np.ndarray, " M"],
+) -> tuple[Told, bool]:
+    """What the method says of some decisions, and whether all of the target flows through."""
+    factors = fitted(agent, chosen.decisions, site, config)
+    parts: list[Told] = []
+    whole = True
+    for some in torch.as_tensor(rows).split(BLOCK):
+        tell_progress(len(parts) * BLOCK, len(rows), "decisions")
+        decisions, own = chosen.decisions.rows(some), start.rows(some)
+        asked = ask(agent, target, decisions, site, config, own, factors)
+        parts.append(explained(asked))
+        whole &= asked.whole
+    return {name: torch.cat([p[name].detach().cpu() for p in parts]) for name in parts[0]}, whole
 
 
 def default_target(agent: Agent) -> str:
@@ -146,56 +178,3 @@ def unit_of(target: str) -> str:
              "logit": "logit", "mean": "action"}  # fmt: skip
     found = {units.get(term.kind, "") for term in parse_target(target).terms}
     return found.pop() if len(found) == 1 else ""
-
-
-def baseline_of(
-    agent: Agent, chosen: Chosen, site: str, config: AttributionConfig
-) -> Float[Tensor, "1 ..."] | float:
-    """What a site's activation is compared with.
-
-    Args:
-        agent: whose decisions they are.
-        chosen: the decisions.
-        site: name of the site.
-        config: names the baseline.
-
-    Cost: for the mean, a forward pass over all decisions.
-    """
-    if config.baseline != "mean":
-        return 0.0
-    total = torch.zeros(())
-    for some in torch.arange(len(chosen.decisions)).split(BLOCK):
-        rows = chosen.decisions.rows(some)
-        with torch.no_grad(), capture(agent.modules(), [site]) as seen:
-            agent.forward(rows.obs, rows.state)
-        total = total + seen[site].double().sum(0, keepdim=True)
-    return (total / len(chosen.decisions)).float()
-
-
-def _joined(parts: list[Told]) -> Told:
-    return {name: torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
-
-
-def _checks(config: AttributionConfig, told: Told) -> list[Check]:
-    if config.method == "shapley" and float(told["error"].max()):
-        error = float(told["error"].mean())
-        return [
-            Check.at_most("standard error / size of the values", error, ERROR, len(told["error"]))
-        ]
-    if config.method not in COMPLETE:
-        return []
-    gap, change = told["gap"].abs(), told["change"].abs()
-    share = float(gap.mean() / change.mean()) if float(change.mean()) else float(gap.mean() > 0)
-    return [Check.at_most("completeness: mean gap / mean change", share, GAP, len(gap))]
-
-
-def _line(recording: Any, config: AttributionConfig, episode: int | None, step: int | None) -> str:
-    changed = [
-        f"{k}={v!r}" for k, v in asdict(config).items() if v != getattr(AttributionConfig, k)
-    ]
-    given = [f"AttributionConfig({', '.join(changed)})"] if changed else []
-    if episode is not None:
-        given.append(f"episode={episode}")
-    if step is not None:
-        given.append(f"step={step}")
-    return python_line(attribute, recording, given, [AttributionConfig] if changed else [])

@@ -255,6 +255,7 @@ def sensitivity(
     share: float = 0.02,
     samples: int = 10,
     seed: int = 0,
+    among: Bool[Tensor, "N ..."] | None = None,
 ) -> Sensitivity:
     """How far a map can move when noise that is too small to matter is added to the activation.
 
@@ -264,6 +265,8 @@ def sensitivity(
         share: largest size of the noise, as a share of the range of a row's activation; uniform.
         samples: copies with noise. More of them find larger changes: compare at the same number.
         seed: of the noise; rows have noise of their own.
+        among: (N, ...) units that get noise; default is all. A vehicle that is absent would else
+            be there.
 
     Raises:
         PolicyscopeError: a share that is not above 0, or fewer than 1 sample.
@@ -287,6 +290,7 @@ def sensitivity(
     for _ in range(samples):
         draws = [2 * torch.rand(flat.shape[1], generator=one) - 1 for one in generators]
         noise = (radius[:, None] * torch.stack(draws).to(flat)).view_as(activation)
+        noise = noise if among is None else noise * among
         moved = attribute(replace(rest, activation=activation + noise)).double().flatten(1)
         change = change.maximum((moved - as_it_was).norm(dim=1))
     length = as_it_was.norm(dim=1)
@@ -354,9 +358,7 @@ def _by_group(rest: Score, values: Tensor, groups: Groups) -> Float[Tensor, "N P
         raise PolicyscopeError("the attribution holds values that are not finite")
     values = values.detach().double()
     if values.shape == rest.activation.shape:
-        summed = values.new_zeros(len(values), len(groups) + 1)
-        summed.index_add_(1, groups.of.flatten() % (len(groups) + 1), values.flatten(1))
-        return summed[:, :-1]
+        return groups.sums(values)
     if values.shape != (len(rest.activation), len(groups)):
         raise PolicyscopeError(
             f"the attribution has shape {tuple(values.shape)}, the activation "

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from policyscope.core.errors import PolicyscopeError
@@ -76,14 +76,21 @@ class Groups:
         taken = torch.cat([held, of_none], 1)[:, self.of.flatten()]
         return torch.where(taken.view(inside.shape), inside, outside)
 
+    def sums(self, values: Num[Tensor, "N ..."]) -> Num[Tensor, "N P"]:
+        """Sum of what the units of each group have; those of no group are left out.
+
+        Args:
+            values: (N, ...) a number for each unit.
+        """
+        found = values.new_zeros(len(values), len(self) + 1)
+        found.index_add_(1, self.of.flatten() % (len(self) + 1), values.flatten(1))
+        return found[:, :-1]
+
     def differing(
         self, one: Float[Tensor, "N ..."], other: Float[Tensor, "N ..."]
     ) -> Bool[Tensor, "N P"]:
         """Groups of which any unit differs between two activations."""
-        apart = (one != other).flatten(1).long()
-        found = apart.new_zeros(len(apart), len(self) + 1)
-        found.index_add_(1, self.of.flatten() % (len(self) + 1), apart)
-        return found[:, :-1] > 0
+        return self.sums((one != other).long()) > 0
 
 
 def vehicles(shape: Sequence[int], names: Sequence[str] = (), ego: bool = False) -> Groups:

@@ -1,7 +1,7 @@
 """A target of recorded decisions as a function of one activation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -101,3 +101,16 @@ def score(
         return evaluate(target, outputs, seen, agent.space.actions, chosen.taken, directions)
 
     return tail(modules, site, run, len(decisions), hold)
+
+
+def part(rest: Tail, rows: Int[Tensor, " M"]) -> Tail:
+    """A score of some of its rows alone, numbered anew.
+
+    Args:
+        rest: the target as a function of the activation of N rows.
+        rows: (M,) which of them.
+    """
+    kept = {name: value[rows] for name, value in rest.kept.items()}
+    return replace(
+        rest, activation=rest.activation[rows], kept=kept, run=lambda some: rest.run(rows[some])
+    )

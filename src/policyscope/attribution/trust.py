@@ -1,25 +1,34 @@
 """The trust line: how far the values of an attribution hold, in figures with intervals."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
+from policyscope.attribution.asked import Asked, ask, fitted
+from policyscope.attribution.baselines import Baseline, activations
+from policyscope.attribution.by_captum import GROUPED
+from policyscope.attribution.captum_names import COALITIONS
 from policyscope.attribution.chosen import Chosen
-from policyscope.attribution.config import SLOPES, AttributionConfig
-from policyscope.attribution.faithfulness import deletion, infidelity, insertion
-from policyscope.attribution.methods import explained, held
+from policyscope.attribution.config import CAPTUM, SAMPLED, SLOPES, STEPPED, AttributionConfig
+from policyscope.attribution.faithfulness import deletion, infidelity, insertion, sensitivity
+from policyscope.attribution.levels import at_level, level_of
+from policyscope.attribution.methods import explained
 from policyscope.attribution.randomised import randomised
-from policyscope.attribution.score import score
+from policyscope.attribution.score import INPUT, score
+from policyscope.attribution.told import Told, relative
 from policyscope.core.stats import Interval, bootstrap_mean
+from policyscope.core.tails import Tail
 from policyscope.core.target_parser import Target
 
 #: Decisions that are looked at, and steps of a curve.
 ROWS, STEPS = 32, 20
+#: Copies with noise, and seeds, that values are compared over.
+COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -61,9 +70,13 @@ def trust_line(
     chosen: Chosen,
     site: str,
     config: AttributionConfig,
-    baseline: Float[Tensor, "1 ..."] | float = 0.0,
+    compared: Baseline,
+    common: bool = False,
 ) -> list[Figure]:
     """Figures by which one can tell whether to believe an attribution.
+
+    Values of single units are judged unit by unit, those of places by blocks of ``window`` places,
+    those of vehicles by vehicles, where whoever is set to the baseline of zero is absent.
 
     Args:
         agent: whose decisions they are.
@@ -71,7 +84,9 @@ def trust_line(
         chosen: N decisions; at most 32, drawn at random, are looked at.
         site: what it is attributed to.
         config: method and options.
-        baseline: what the activation is compared with.
+        compared: the baseline of the N decisions, at the site and, for conductance, at the
+            observation. Units are set to that of the site, whatever the method.
+        common: judge at the level at which all methods of the site have values.
 
     Returns:
         ``deletion`` and ``insertion``: area between the target's curves as the units with the
@@ -79,48 +94,131 @@ def trust_line(
         a share of the range. ``infidelity``: the error with which sums of values foretell what
         random sets of units change, as a share of that of no values. ``untrained``: rank
         correlation of the values' sizes with those of the agent before training, over units that
-        differ from the baseline. Slopes are multiplied with the difference to the baseline for all
-        but the last. Empty for methods whose values are not those of single units.
+        differ from the baseline. ``spread``: of a method that draws random numbers, the standard
+        deviation of its values over seeds; of others their largest change under small noise; both
+        as shares of the values' size. Slopes are multiplied with the difference to the baseline for
+        deletion, insertion and infidelity.
 
     Raises:
         UnknownName, PolicyscopeError: as ``score`` does.
 
-    Cost: the method 2 to 6 times, and some 700 forward passes from the site on, for 32 decisions.
+    Cost: the method 6 to 10 times, and some 700 forward passes from the site on, for 32 decisions.
     """
     count = len(chosen.decisions)
     drawn = np.random.default_rng(config.seed).choice(count, min(count, ROWS), replace=False)
     drawn = np.sort(drawn)
     some, episode = chosen.decisions.rows(torch.as_tensor(drawn)), chosen.episode[drawn]
-    rest = score(agent, target, some, site, held(config))
-    values = explained(rest, config, baseline)["attribution"].float()
-    if values.shape != rest.activation.shape:
-        return []
+    compared = compared.rows(torch.as_tensor(drawn))
+    factors = fitted(agent, chosen.decisions, site, config)
+    asked = ask(agent, target, some, site, config, compared, factors)
+    told = explained(asked)
+    values = told["attribution"].float()
+    seen = activations(agent, some, [site])[site]
+    groups = None
+    if common or values.shape != seen.shape or _is_of_groups(config.method, seen.dim()):
+        groups = level_of(tuple(seen.shape[1:]), site, config.window)[1]
+    # Whom a vehicle-wise question takes away is absent: its row may not stay attended to.
+    hold = () if groups is not None and seen.dim() == 3 else None
+    rest = score(agent, target, some, site, hold)
+    start = compared.at(site, rest.activation)
+    shares = _shares(asked, values)
+    judged = at_level(shares, groups) if groups is not None else shares
 
     def of(other: Agent) -> Tensor:
-        theirs = score(other, target, some, site, held(config))
-        return explained(theirs, config, baseline)["attribution"].float()
+        theirs = ask(
+            other, target, some, site, config, compared.of(other, chosen.decisions, some),
+            fitted(other, chosen.decisions, site, config),
+        )  # fmt: skip
+        found = explained(theirs)["attribution"].float()
+        return found if groups is None else at_level(_shares(theirs, found), groups)
 
-    start = torch.as_tensor(baseline).to(rest.activation).expand_as(rest.activation)
+    missed = infidelity(rest, judged, start, groups=groups, seed=config.seed)
+    signed = config.method not in _UNSIGNED or "abs=False" in config.options
+    curves = [
+        curve(rest, judged, start, STEPS, groups, signed, seed=config.seed)
+        for curve in (deletion, insertion)
+    ]
     # An absent vehicle has no share before training either: all would look alike.
-    differ = (rest.activation != start) & (values != 0)
-    shares = values * (rest.activation - start) if config.method in SLOPES else values
-    missed = infidelity(rest, shares, start, seed=config.seed)
-    alike = randomised(agent, of, seed=config.seed, among=differ)
+    if groups is None:
+        among = (rest.activation != start) & (values != 0)
+    else:
+        among = groups.differing(rest.activation, start) & (judged != 0)
+    alike = randomised(agent, of, seed=config.seed, among=among)
     found = {
-        "deletion": deletion(rest, shares, start, STEPS, seed=config.seed).score,
-        "insertion": insertion(rest, shares, start, STEPS, seed=config.seed).score,
+        "deletion": curves[0].score,
+        "insertion": curves[1].score,
         "infidelity": missed.scaled / missed.changes,
         "untrained": alike.per_row,
+        "spread": _spread(asked, told),
     }
-    return [_figure(name, rows, episode, config.seed) for name, rows in found.items()]
+    line = [_figure(name, rows, episode, config.seed) for name, rows in found.items()]
+    return [*line[:-1], replace(line[-1], reading=_SPREAD[spread_over(config, told)])]
 
 
+#: Values that tell how much, not which way.
+_UNSIGNED = (CAPTUM + "Saliency",)
 _READING = {
     "deletion": ("higher", "0: no better than a random order"),
     "insertion": ("higher", "0: no better than a random order"),
     "infidelity": ("lower", "1: no better than no attribution"),
     "untrained": ("lower", "1: ranks units as the agent before training does, 0: unlike it"),
+    "spread": ("lower", ""),
 }
+_SPREAD = {
+    "seeds": "0: every seed gives the same, 1: seeds differ by as much as the values are large",
+    "noise": "0: noise of 2 % of the range changes nothing, 1: as much as the values are large",
+}
+
+
+def spread_over(config: AttributionConfig, told: Told) -> str:
+    """What the spread of a method's values is over: ``seeds`` where it draws, else ``noise``.
+
+    Args:
+        config: names the method.
+        told: what it said.
+    """
+    drew = config.method == "shapley" and bool(told["error"].any())
+    return "seeds" if drew or config.method in SAMPLED else "noise"
+
+
+def _is_of_groups(method: str, axes: int) -> bool:
+    """Whether values that stand at single units are those of groups, shared out evenly."""
+    name = method.removeprefix(CAPTUM)
+    if not method.startswith(CAPTUM):
+        return False
+    return name in COALITIONS or (axes == 4 and name in (*GROUPED, "Occlusion"))
+
+
+def _shares(asked: Asked, values: Float[Tensor, "N ..."]) -> Float[Tensor, "N ..."]:
+    """Slopes as shares of the change from the baseline, to first order."""
+    if asked.config.method not in SLOPES:
+        return values
+    away = asked.rest.activation - asked.start
+    return values * (away.abs() if asked.config.method in _UNSIGNED else away)
+
+
+def _spread(asked: Asked, told: Told) -> Float[Tensor, " N"]:
+    config = asked.config
+    if spread_over(config, told) == "noise":
+        if config.method in STEPPED and config.rule == "adaptive":  # noise moves finer paths alike
+            asked = replace(asked, config=replace(config, rule="trapezoid"))
+        return sensitivity(
+            asked.rest, lambda moved: explained(replace(asked, rest=moved))["attribution"],
+            samples=COPIES, seed=config.seed, among=_there(asked.rest),
+        ).relative  # fmt: skip
+    if "error" in told:
+        return told["error"]
+    seeds = [replace(config, seed=config.seed + copy) for copy in range(1, COPIES)]
+    others = [explained(replace(asked, config=own))["attribution"] for own in seeds]
+    values = torch.stack([told["attribution"], *others])
+    return relative(values.std(0), values.mean(0))
+
+
+def _there(rest: Tail) -> Bool[Tensor, "N ..."] | None:
+    """Units of vehicles that are there: noise may not bring others in."""
+    if rest.site != INPUT or rest.activation.dim() != 3:
+        return None
+    return (rest.activation != 0).any(2, keepdim=True).expand_as(rest.activation)
 
 
 def _figure(

@@ -12,15 +12,18 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from policyscope.attribution.config import METHODS as ATTRIBUTIONS
-from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.config import CAPTUM, AttributionConfig, method_names
+from policyscope.attribution.time_config import TimeConfig
 from policyscope.circuits.config import AttentionConfig, MemoryConfig
-from policyscope.cli.explain_methods import ATTRIBUTION, COMMANDS
+from policyscope.cli.explain_methods import ATTRIBUTION, COMMANDS, THROUGH_TIME
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.files import write_text
 from policyscope.core.progress import tell_progress
 from policyscope.core.registry import names
+
+#: Methods that are asked about a target, each question with a result of its own.
+QUESTIONS = (ATTRIBUTION, THROUGH_TIME)
 
 EXAMPLES = """Explain a recording: why it acted so, attention heads, memory, traces of neurons.
 
@@ -29,10 +32,13 @@ examples:
   policyscope explain runs/rec --method integrated_gradients
   policyscope explain runs/rec:3:17 --method integrated_gradients --target 'q[FASTER]-q[SLOWER]'
   policyscope explain runs/rec:3 --method grad_cam --target value --site 4a.relu
+  policyscope explain runs/rec --method sarfa --attribution.baseline removed:3
+  policyscope explain runs/rec --method captum:KernelShap --attribution.options n_samples=200
   policyscope explain runs/rec --audit --target value
   policyscope explain runs/rec --out runs/attention --theme dark
   policyscope explain runs/rec --attention.horizon 5 --json - > attention.json
   policyscope explain runs/rec --method memory
+  policyscope explain runs/rec:3:40 --method through_time --target value
   policyscope explain runs/rec --method traces --site output_layer.relus.1 --episode 3
 """
 
@@ -44,8 +50,8 @@ class Args:
     recording: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="REC")]
     """Folder of the recording; attributions also take REC:EPISODE and REC:EPISODE:STEP."""
     method: str = "attention"
-    """How to explain it: attention, memory, traces, or an attribution; an unknown name lists those
-    there are."""
+    """How to explain it: attention, memory, traces, through_time, or an attribution; an unknown
+    name lists those there are."""
     target: str | None = None
     """What is attributed, such as value or q[FASTER]-q[SLOWER]; default: why the action taken."""
     site: str | None = None
@@ -67,6 +73,8 @@ class Args:
     """Options of attributions."""
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     """Options of the method memory."""
+    through_time: TimeConfig = field(default_factory=TimeConfig)
+    """Options of the method through_time."""
     audit: bool = False
     """Compare the methods of attribution by how far they hold, instead of running one."""
     card: str | None = None
@@ -106,20 +114,20 @@ def asked(args: Args) -> Args:
     """
     if args.audit and args.method == Args.method:
         args = replace(args, method=ATTRIBUTION)
-    if args.method in ATTRIBUTIONS:
+    if args.method in method_names() or args.method.startswith(CAPTUM):
         args = replace(
             args, method=ATTRIBUTION, attribution=replace(args.attribution, method=args.method)
         )
     if args.method not in names("method"):
-        raise UnknownName("method", args.method, [*names("method"), *ATTRIBUTIONS])
+        raise UnknownName("method", args.method, [*names("method"), *method_names()])
     if args.method not in COMMANDS:
         told = f"method '{args.method}' has no command line; call it from Python"
         raise PolicyscopeError(f"{told}, or take {' or '.join(sorted(COMMANDS))}")
     _check_flags(args)
-    if args.method != ATTRIBUTION:
+    if args.method not in QUESTIONS:
         return args
     given = {k: v for k in ("target", "site") if (v := getattr(args, k)) is not None}
-    args = replace(args, attribution=replace(args.attribution, **given))
+    args = replace(args, **{args.method: replace(getattr(args, args.method), **given)})
     path, *numbers = split_part(args.recording)
     for name, number in zip(("episode", "step"), numbers, strict=True):
         if number is not None and getattr(args, name) is not None:
@@ -153,17 +161,20 @@ def found_name(args: Args) -> str:
         >>> found_name(Args("rec", "attribution", attribution=AttributionConfig(target="value")))
         'integrated_gradients-value'
     """
-    if args.method != ATTRIBUTION:
+    if args.method not in QUESTIONS:
         return args.method
-    config, usual = args.attribution, AttributionConfig()
-    what = "audit" if args.audit else config.method
+    config = getattr(args, args.method)
+    usual = type(config)()
+    what = "audit" if args.audit else getattr(config, "method", args.method)
     where = "" if args.episode is None else f"e{args.episode}"
     where += "" if args.step is None else f"s{args.step}"
     asked = config.target.replace("[", ".").replace("]", "").replace("*", "x").replace(" ", "")
-    site = "" if config.site == usual.site else config.site
+    site = getattr(config, "site", "")
+    site = "" if site == getattr(usual, "site", "") else site
     plain = re.sub(r"[^\w.+-]", "_", "-".join(part for part in (what, asked, site, where) if part))
-    others = replace(config, target=usual.target, site=usual.site, method=usual.method)
-    if others == replace(usual, trust=others.trust) and len(plain) <= 100 and "_" not in asked:
+    told = [name for name in ("target", "site", "method", "trust") if hasattr(usual, name)]
+    others = replace(config, **{name: getattr(usual, name) for name in told})
+    if others == usual and len(plain) <= 100 and "_" not in asked:
         return plain
     full = repr((args.audit, config, args.episode, args.step)).encode()
     return f"{plain[:100]}-{hashlib.sha256(full).hexdigest()[:6]}"
@@ -175,13 +186,18 @@ def _exit(values: dict[str, Any]) -> int:
 
 
 def _check_flags(args: Args) -> None:
-    takes = {"traces": ("site", "episode"), ATTRIBUTION: ("site", "episode", "step", "target")}
+    takes = {
+        "traces": ("site", "episode"),
+        ATTRIBUTION: ("site", "episode", "step", "target"),
+        THROUGH_TIME: ("episode", "step", "target"),
+    }
     for flag in ("site", "episode", "step", "target"):
         if getattr(args, flag) is not None and flag not in takes.get(args.method, ()):
             owners = " or ".join(name for name in takes if flag in takes[name])
             raise PolicyscopeError(f"--{flag} belongs to --method {owners}; leave it out")
-    usual = {"attention": AttentionConfig(), "memory": MemoryConfig()}
-    for method, options in {**usual, ATTRIBUTION: AttributionConfig()}.items():
+    usual: dict[str, Any] = {"attention": AttentionConfig(), "memory": MemoryConfig()}
+    usual |= {ATTRIBUTION: AttributionConfig(), THROUGH_TIME: TimeConfig()}
+    for method, options in usual.items():
         if args.method != method and getattr(args, method) != options:
             raise PolicyscopeError(
                 f"--{method}.* flags belong to --method {method}; leave them out"

@@ -7,7 +7,7 @@ from typing import Any
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 
-ATTRIBUTION = "attribution"
+ATTRIBUTION, THROUGH_TIME = "attribution", "through_time"
 _Explained = tuple[dict[str, Any], Callable[[dict[str, Any]], None]]
 
 
@@ -111,9 +111,25 @@ def _require_same_weights(card: str, recording: Any) -> None:
         raise PolicyscopeError(f"'{card}' has other weights than those that were recorded")
 
 
+def _through_time(args: Any, out: Path, command: str) -> _Explained:
+    from policyscope.attribution.through_time import through_time
+    from policyscope.attribution.time_summary import through_time_report
+    from policyscope.cli.explain_tables import through_time_table
+    from policyscope.figures.through_time_page import write_through_time_page
+    from policyscope.recordings.read import open_recording
+
+    recording = open_recording(args.recording)
+    result = through_time(recording, args.through_time, args.episode, args.step, command)
+    result.save(out, overwrite=True)
+    tell_progress(1, 2, "drawing the figure")
+    write_through_time_page(result, out / "figure.html", args.theme)
+    return through_time_report(result), through_time_table
+
+
 COMMANDS: dict[str, Callable[[Any, Path, str], _Explained]] = {
     "attention": _attention,
     ATTRIBUTION: _attribution,
     "memory": _memory,
+    THROUGH_TIME: _through_time,
     "traces": _traces,
 }

@@ -1,6 +1,6 @@
 """Tables of an explanation for the terminal; they fit 80 columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +14,8 @@ _MARKS = {
     "not measurable": "– not measurable",
 }
 _ARROWS = {"more": "[green]↑[/]", "less": "[red]↓[/]"}
+#: Entities that a table names.
+TOP = 8
 _WIDTHS = (7, 21, 15, 8, 24, 1)
 
 
@@ -67,13 +69,15 @@ def attribution_tables(values: Mapping[str, Any]) -> None:
         if name in numbers:
             mean, most = (_plain_number(numbers[name][k]) for k in ("mean", "p95"))
             told.append(f"{word} {mean} (95th percentile {most})")
+    told.append(f"compared with: {values['baseline']}")
     console.print("; ".join(told), markup=False)
-    if values["features"]:
-        table = Table("", "feature", "signed mean [95 %]", "mean absolute [95 %]", box=None)
-        for line in values["features"]:
-            shares = (_ends(line[kind]) for kind in ("signed", "absolute"))
-            table.add_row(line["who"], escape(line["feature"]), *shares)
-        console.print(table)
+    lines = values["features"] or values["units"]
+    if lines:
+        console.print(_features(lines))
+    if lines and (actions := lines[0].get("actions")):
+        console.print(_actions(lines, list(actions)))
+    if values["entities"]:
+        console.print(_entities(values))
     if values["trust"]:
         table = Table("how far it holds", "mean [95 %]", "better", "reads", box=None)
         for line in values["trust"]:
@@ -89,6 +93,114 @@ def attribution_tables(values: Mapping[str, Any]) -> None:
     )
 
 
+def _features(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """Means of features or units, beside those of untrained networks where there are any."""
+    untrained = any("fresh" in line or "initial" in line for line in lines)
+    heads = ("signed [95 %]", "absolute [95 %]", "part")
+    part = "part: of a decision's absolute sum; untrained: with the run's own initial weights "
+    table = Table("", "feature" if lines[0]["who"] else "unit", *heads, box=None)
+    if untrained:
+        table.add_column("untrained")
+    for line in lines:
+        cells = [
+            line["who"],
+            escape(line["feature"]),
+            *(_brief(line[k]) for k in ("signed", "absolute")),
+        ]
+        cells.append(_percent(line["part"]["mean"]) if "part" in line else "none")
+        if untrained:
+            own = [_percent(line["initial"].get("part"))] if "initial" in line else []
+            ends = (_percent(end) for end in line.get("fresh", {}).get("part", ()))
+            cells.append(" ".join([*own, f"({'–'.join(dict.fromkeys(ends))})"]))
+        table.add_row(*cells)
+    if untrained:
+        table.caption = f"{part}(range of fresh ones)"
+        table.caption_justify = "left"
+    return table
+
+
+def _actions(lines: Sequence[Mapping[str, Any]], actions: Sequence[str]) -> Table:
+    """Signed over absolute means, a column an action."""
+    table = Table("", "feature" if lines[0]["who"] else "unit", *actions, box=None)
+    for line in lines:
+        told = (line["actions"][name] for name in actions)
+        cells = (
+            f"{one['signed']['mean']:+.3g} ({one['absolute']['mean']:.3g})" if one else "none"
+            for one in told
+        )  # fmt: skip
+        table.add_row(line["who"], escape(line["feature"]), *cells)
+    table.title, table.title_justify = "each action: signed mean (absolute)", "left"
+    return table
+
+
+def _entities(values: Mapping[str, Any]) -> Table:
+    """Who accounts for most over the steps: of one episode by identity, of several by kind."""
+    single = values["n"]["episodes"] == 1
+    table = Table(
+        "entity" if single else "kind",
+        "steps",
+        "signed",
+        "absolute",
+        "a step",
+        "greatest",
+        box=None,
+    )
+    for line in (values["entities"] if single else values["kinds"])[:TOP]:
+        name = f"{line['kind']} {line['identity']}" if line.get("identity") else line["kind"]
+        table.add_row(
+            escape(name), str(line["steps"]), f"{line['signed']:+.3g}", f"{line['absolute']:.3g}",
+            f"{line['absolute_mean']:.3g}", _percent(line["greatest"]),
+        )  # fmt: skip
+    return table
+
+
+def _brief(interval: Mapping[str, Any]) -> str:
+    """A mean and its interval in as few digits as tell them apart."""
+    if interval["mean"] is None:
+        return "none"
+    if interval["low"] is None:
+        return f"{interval['mean']:.2g}"
+    return escape(f"{interval['mean']:.2g} [{interval['low']:.2g}, {interval['high']:.2g}]")
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.0%}"
+
+
+def through_time_table(values: Mapping[str, Any]) -> None:
+    """Put out what past observations and memory account for.
+
+    Args:
+        values: what ``attribution.time_summary.through_time_report`` gives, with ``result`` and
+            ``figure``.
+    """
+    console = Console(highlight=False)
+    n, numbers = values["n"], values["numbers"]
+    console.print(
+        f"[bold]{escape(values['target'])}[/], through time: {n['decisions']} decisions of "
+        f"{n['episodes']} episodes"
+    )
+    console.print(
+        f"target {_plain_number(numbers['target'])} on the mean; change from the baseline "
+        f"{_plain_number(numbers['change'])}; gap {_plain_number(numbers['gap'])}; points on a "
+        f"path {_plain_number(numbers['steps'])}\n{values['baseline']}",
+        markup=False,
+    )
+    table = Table("steps ago", "value", "share, no sign [95 %]", "with sign", "n", box=None)
+    for line in values["past"]:
+        name = "memory" if line["ago"] is None else str(line["ago"])
+        signed = _percent(line["signed"]["mean"])
+        table.add_row(
+            name, _plain_number(line["values"]["mean"]), _brief(line["absolute"]), signed,
+            str(line["decisions"]),
+        )  # fmt: skip
+    console.print(table)
+    _checks(console, values["checks"])
+    console.print(
+        f"result: {values['result']}\nfigure: {values['figure']}", markup=False, soft_wrap=True
+    )
+
+
 def audit_table(values: Mapping[str, Any]) -> None:
     """Put out how far each method's values hold.
 
@@ -98,7 +210,8 @@ def audit_table(values: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(
         f"[bold]{escape(values['target'])}[/] at {escape(values['site'])}: "
-        f"{values['n']['decisions']} decisions, mean [95 %]"
+        f"{values['n']['decisions']} decisions, mean [95 %]; judged by {values['level']}, "
+        f"compared with: {escape(values['baseline'])}"
     )
     heads = [f"{name} ({better})" for name, better in values["better"].items()]
     table = Table(box=None)
@@ -109,6 +222,8 @@ def audit_table(values: Mapping[str, Any]) -> None:
         cells = (_short(line[name]) for name in values["better"])
         table.add_row(line["method"].replace("_", " "), *cells, f"{line['seconds']:.1f}")
     console.print(table)
+    for method, why in values["left_out"].items():
+        console.print(f"left out: {method.replace('_', ' ')}: {why}", markup=False)
     console.print(
         f"result: {values['result']}\nfigure: {values['figure']}", markup=False, soft_wrap=True
     )

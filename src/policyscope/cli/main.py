@@ -25,6 +25,7 @@ VERBS = {
     "field": "what the agent would do at every place of a recorded scene",
     "why-not": "which single entity keeps the agent from another action",
     "explain": "explain a recording: attribution, attention, memory, neuron traces",
+    "report": "one decision as a page to send: clip, attribution, counterfactual",
     "panel": "look at recordings and results in the browser",
     "export": "write a recording as a page, a table, a dataset or a clip",
 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def provenance(
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in (*PACKAGES, *used)},
-        "commit": _commit(Path(policyscope.__file__).parent),
+        "commit": _own_commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": torch.get_num_threads() if torch else None,
         "command": None if command is None else without_paths(command),
@@ -64,11 +65,17 @@ def without_paths(text: str) -> str:
     )
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+@cache  # what runs was read when the process began
+def _own_commit() -> str | None:
+    return _commit(Path(policyscope.__file__).parent)
 
 
 def _commit(package: Path) -> str | None:

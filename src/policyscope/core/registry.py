@@ -55,6 +55,7 @@ _ENTRIES: dict[str, dict[str, str]] = {
         "attention": "policyscope.circuits.attention:explain",
         "attribution": "policyscope.attribution.explain:attribute",
         "memory": "policyscope.circuits.memory:memory_use",
+        "through_time": "policyscope.attribution.through_time:through_time",
         "traces": "policyscope.circuits.traces:traces",
     },
     "figure": {
@@ -64,6 +65,7 @@ _ENTRIES: dict[str, dict[str, str]] = {
         "field": "policyscope.figures.field:draw",
         "fork": "policyscope.figures.fork:draw",
         "memory": "policyscope.figures.memory:draw",
+        "through_time": "policyscope.figures.through_time:draw",
         "traces": "policyscope.figures.traces:draw",
         "why_not": "policyscope.figures.why_not:draw",
     },

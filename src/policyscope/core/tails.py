@@ -20,6 +20,13 @@ Modules = Mapping[str, nn.Module]
 Run = Callable[[Int[Tensor, " M"]], Float[Tensor, " M"]]
 
 
+class Independent(PolicyscopeError):
+    """What a pass gives does not depend on the site."""
+
+    def __init__(self, site: str):
+        super().__init__(f"the target does not depend on site '{site}'")
+
+
 @dataclass(frozen=True, eq=False)
 class Tail:
     """A function of an activation: the rest of a network, with what does not depend on it kept.
@@ -75,8 +82,8 @@ def tail(
 
     Raises:
         UnknownName: no such site, or no such module to hold.
-        PolicyscopeError: the site does not fire once with floating-point numbers, or what ``run``
-            gives does not depend on it.
+        Independent: what ``run`` gives does not depend on the site.
+        PolicyscopeError: the site does not fire once with floating-point numbers.
 
     Cost: one forward pass over the batch, one from the site on, and one over a row in which every
     operation is watched.
@@ -139,7 +146,7 @@ def _read_from(
         raise PolicyscopeError(f"site '{site}' holds {flow.outputs[site].dtype}: nothing to vary")
     reached = flow.sources(result)
     if site not in reached:
-        raise PolicyscopeError(f"the target does not depend on site '{site}'")
+        raise Independent(site)
     constant = {name: flow.outputs[name] for name in flow.constant}
     read = [name for name in constant if name in reached]
     return read, {name: value[0] for name, value in constant.items() if name not in reached}

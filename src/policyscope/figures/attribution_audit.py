@@ -45,7 +45,8 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     soft = ink(mode)["soft"]
     return figure.update_layout(
         title=f"{data.attrs['target']} at {data.attrs['site']}<br><span style='font-size:13px;"
-        f"color:{soft}'>{data.attrs['decisions']} decisions, 95 % bootstrap intervals; the dotted "
+        f"color:{soft}'>{data.attrs['decisions']} decisions judged by "
+        f"{data.attrs['level']}, 95 % bootstrap intervals; the dotted "
         "line is what knows nothing</span>",
         width=max(900, 230 * len(figures) + 160), height=150 + 56 * len(methods) + 60,
         margin={"t": 150},

@@ -4,13 +4,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import plotly.graph_objects as go
+
+from policyscope.attribution.entities import by_identity, by_kind
 from policyscope.core.result import Result
 from policyscope.figures.attribution import draw
+from policyscope.figures.attribution_actions import draw_actions
+from policyscope.figures.attribution_lanes import draw_lanes, longest
+from policyscope.figures.attribution_maps import ACROSS, maps, strip
+from policyscope.figures.baseline import draw_baseline
+from policyscope.figures.conductance import draw_conductance
 from policyscope.figures.page import code, note, table, write_page
 
 TRUST = (
     "Means over decisions with bootstrap intervals; what each figure is, docs/attribution.md says."
 )
+
+UNTRAINED = (
+    "Bars are means with 95 % bootstrap intervals over episodes. Diamonds and grey bands are the "
+    "same means of networks that learned nothing, at most 128 of the decisions: where a bar lies "
+    "in the band, it shows the input and not what was learned. Their targets are small, so compare "
+    "parts of the whole."
+)
+STRIP = "Steps of episode {episode} at even distances, on the scale of all maps of this result."
+GREATEST = (
+    "Over the steps at which somebody is in sight. Greatest: share of these steps at which nobody "
+    "accounts for more; those who act are compared with everybody, others among themselves."
+)
+KIND = "Entities of a kind are summed at each step, and all kinds are compared."
+SUMS = ("signed", "absolute", "signed_mean", "absolute_mean")
+#: Entities that the table names.
+TOP = 12
 
 
 def write_attribution_page(result: Result, path: Path, mode: str = "light") -> None:
@@ -36,7 +61,8 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
         for line in result.data.attrs["trust"]
     ]
     parts = [
-        draw(result, mode),
+        *_figures(result, mode),
+        _entities(result),
         table("Trust", ("figure", "mean [95 %]", "better", "reads", "n"), trust, TRUST)
         if trust
         else "",
@@ -46,6 +72,48 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
         code(result.python or "", "Again in Python"),
     ]
     write_page(path, f"attribution of {result.data.attrs['target']}", parts, mode)
+
+
+def _figures(result: Result, mode: str) -> list[go.Figure | str]:
+    """The figures that there are for a result, each with what it needs to be read."""
+    found: list[go.Figure | str] = [draw(result, mode)]
+    if "fresh" in result.data or "initial" in result.data:
+        found.append(note(UNTRAINED))
+    compared = draw_baseline(result, mode)
+    words = f"Compared with: {result.data.attrs.get('baseline', 'zero')}."
+    found.append(note(words) if compared is None else compared)
+    if (flow := draw_conductance(result, mode)) is not None:
+        found.append(flow)
+    actions = draw_actions(result, mode)
+    if actions is not None:
+        found.append(actions)
+    rows = strip(result.data, longest(result)) if "map" in result.data else ()
+    if len(rows) > 1:
+        found.append(note(STRIP.format(episode=longest(result)), "Through an episode"))
+        found.append(maps(result.data, rows, mode, ACROSS))
+    lanes = draw_lanes(result, mode=mode)
+    if lanes is not None:
+        found.append(lanes)
+    return found
+
+
+def _entities(result: Result) -> str:
+    """Who accounts for most: of one episode by identity, of several by kind."""
+    single = len(np.unique(result.data["episode"].values)) == 1
+    lines = by_identity(result) if single else by_kind(result)
+    rows = [
+        (
+            f"{line['kind']} {line['identity']}" if line.get("identity") else line["kind"],
+            str(line["steps"]),
+            *(f"{line[name]:.3g}" for name in SUMS),
+            f"{line['greatest']:.0%}",
+        )
+        for line in lines[:TOP]
+    ]
+    head = ("entity" if single else "kind", "steps", "sum", "sum without sign", "a step",
+            "a step without sign", "greatest")  # fmt: skip
+    words = GREATEST if single else f"{GREATEST} {KIND}"
+    return table("Who accounts for most", head, rows, words) if rows else ""
 
 
 def _told(line: Mapping[str, Any]) -> str:

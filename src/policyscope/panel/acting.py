@@ -3,6 +3,13 @@
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from policyscope.panel import notes
+from policyscope.panel.attributing import explain_step
+from policyscope.panel.contract.attribution import (
+    AttributionAnswer,
+    AttributionQuestion,
+    AttributionRequest,
+    TrustLine,
+)
 from policyscope.panel.contract.episode import Picture
 from policyscope.panel.contract.field import FieldAnswer, FieldRequest
 from policyscope.panel.contract.fork import Fork, ForkRequest
@@ -53,6 +60,18 @@ def post_field(wanted: FieldRequest, request: Request) -> FieldAnswer:
 def post_why_not(wanted: WhyNotRequest, request: Request) -> WhyNotAnswer:
     """Which change of a single entity makes the agent prefer an action."""
     return why_not(shelf_of(request), _worlds(request), wanted)
+
+
+@router.post("/attribution")
+def post_attribution(wanted: AttributionRequest, request: Request) -> AttributionAnswer:
+    """What a target of one decision is owed to."""
+    return explain_step(shelf_of(request), _worlds(request), wanted)
+
+
+@router.post("/attribution/trust")
+def post_trust(wanted: AttributionQuestion, request: Request) -> TrustLine:
+    """How far explanations hold over an episode, as far as it is measured; ask on for the rest."""
+    return request.app.state.trusts.answer(shelf_of(request), wanted)
 
 
 @router.post("/forks")

@@ -11,6 +11,7 @@ from policyscope.panel.forks.forks import Forks
 from policyscope.panel.guard import Guard
 from policyscope.panel.jobs.jobs import Jobs
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.panel.trusted import Trusts
 from policyscope.panel.views.moments import Searches
 from policyscope.recordings.replays.worlds import Worlds
 
@@ -35,6 +36,7 @@ def application(folder: Path, hosts: tuple[str, ...] = (), token: str | None = N
     app.state.worlds = Worlds()
     app.state.searches = Searches()
     app.state.forks = Forks()
+    app.state.trusts = Trusts()
     app.state.jobs = Jobs()
     for part in (reading, acting, pages):
         app.include_router(part.router)

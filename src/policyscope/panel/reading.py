@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from policyscope.panel.attributing import choices
+from policyscope.panel.contract.attribution import AttributionChoices
 from policyscope.panel.contract.episode import (
     EpisodeDetail,
     OverlayValues,
@@ -121,6 +123,13 @@ def get_moments(
     """Moments that a query describes, as far as a part of a second finds them; ask on for more."""
     state = request.app.state
     return state.searches.answer(state.shelf, rec, query, most, episode)
+
+
+@router.get("/recordings/{rec}/attribution")
+def get_attribution_choices(rec: str, request: Request) -> AttributionChoices:
+    """Methods, sites and the usual target of explanations of a recording's agent."""
+    state = request.app.state
+    return choices(state.shelf, state.worlds, rec)
 
 
 @router.get("/results/{res}")

@@ -1,6 +1,10 @@
 // One function for each resource.
 
 import type {
+  AttributionAnswer,
+  AttributionChoices,
+  AttributionQuestion,
+  AttributionRequest,
   EpisodeDetail,
   EpisodeTable,
   FieldAnswer,
@@ -22,6 +26,7 @@ import type {
   StepTable,
   Thumbnail,
   TrackValues,
+  TrustLine,
   WhyNotAnswer,
   WhyNotRequest,
 } from "./schema";
@@ -45,6 +50,7 @@ export const paths = {
   moments: (rec: string, query: string, episode: number | null = null) =>
     `/api/recordings/${part(rec)}/moments?query=${part(query)}` +
     (episode === null ? "" : `&episode=${episode}`),
+  attribution: (rec: string) => `${paths.recording(rec)}/attribution`,
   result: (res: string) => `/api/results/${part(res)}`,
   figure: (res: string, theme: string) => `/api/results/${part(res)}/figure?theme=${theme}`,
   notes: (rec: string) => `/api/recordings/${part(rec)}/notes`,
@@ -99,6 +105,14 @@ export function client(given: Source) {
       source.send<FieldAnswer>("POST", "/api/field", wanted, signal),
     whyNot: (wanted: WhyNotRequest, signal?: AbortSignal) =>
       source.send<WhyNotAnswer>("POST", "/api/why-not", wanted, signal),
+    /** Methods, sites and the usual target of explanations. */
+    attributionChoices: (rec: string, signal?: AbortSignal) =>
+      get<AttributionChoices>(paths.attribution(rec), signal),
+    explain: (wanted: AttributionRequest, signal?: AbortSignal) =>
+      source.send<AttributionAnswer>("POST", "/api/attribution", wanted, signal),
+    /** How far explanations of an episode hold, as far as it is measured: ask again for more. */
+    trust: (wanted: AttributionQuestion, signal?: AbortSignal) =>
+      source.send<TrustLine>("POST", "/api/attribution/trust", wanted, signal),
     /** Play a fork; it may still be played when the answer comes. */
     playFork: (wanted: ForkRequest, signal?: AbortSignal) =>
       source.send<Fork>("POST", "/api/forks", wanted, signal),

@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+  "/api/attribution": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Post Attribution
+     * @description What a target of one decision is owed to.
+     */
+    post: operations["post_attribution"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/attribution/trust": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Post Trust
+     * @description How far explanations hold over an episode, as far as it is measured; ask on for the rest.
+     */
+    post: operations["post_trust"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/field": {
     parameters: {
       query?: never;
@@ -208,6 +248,26 @@ export interface paths {
      * @description What holds for all episodes of a recording.
      */
     get: operations["get_recording"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/recordings/{rec}/attribution": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Attribution Choices
+     * @description Methods, sites and the usual target of explanations of a recording's agent.
+     */
+    get: operations["get_attribution_choices"];
     put?: never;
     post?: never;
     delete?: never;
@@ -572,6 +632,152 @@ export interface components {
       shape: number[];
       /** Url */
       url: string;
+    };
+    /**
+     * AttributionAnswer
+     * @description The attribution of one decision, in the unit of the target for each unit of what it names.
+     */
+    AttributionAnswer: {
+      /**
+       * Change
+       * @description Its difference to the baseline; null for methods that have none.
+       */
+      change: number | null;
+      check: components["schemas"]["CheckLine"] | null;
+      /** Command */
+      command: string;
+      /**
+       * Gap
+       * @description What of the change the values miss; null likewise.
+       */
+      gap: number | null;
+      /**
+       * Height
+       * @default 0
+       */
+      height: number;
+      /**
+       * Map
+       * @description Over the frame: ``height`` times ``width`` sums over channels, row by row.
+       * @default []
+       */
+      map: (number | null)[];
+      /** Method */
+      method: string;
+      /** Milliseconds */
+      milliseconds: number;
+      /**
+       * Over
+       * @description What the values lie on.
+       * @enum {string}
+       */
+      over: "entities" | "frame" | "none";
+      /**
+       * Parts
+       * @description Names along ``Share.parts``.
+       * @default []
+       */
+      parts: string[];
+      /** Python */
+      python: string;
+      /**
+       * Shares
+       * @description Of entities (of a frame: sums over their boxes), else of the units; the largest first.
+       */
+      shares: components["schemas"]["Share"][];
+      /** Site */
+      site: string;
+      /** Target */
+      target: string;
+      /** Unit */
+      unit: string;
+      /**
+       * Units
+       * @description How many numbers the site has.
+       */
+      units: number;
+      /**
+       * Value
+       * @description The target at this step.
+       */
+      value: number | null;
+      /**
+       * Width
+       * @default 0
+       */
+      width: number;
+    };
+    /**
+     * AttributionChoices
+     * @description What can be asked of a recording's agent.
+     */
+    AttributionChoices: {
+      /** Methods */
+      methods: components["schemas"]["MethodLine"][];
+      /**
+       * Sites
+       * @description All sites of the agent in the order in which they fire; ``preprocess`` is the observation.
+       */
+      sites: string[];
+      /**
+       * Target
+       * @description What is explained where no target is named; empty where one must be.
+       */
+      target: string;
+    };
+    /**
+     * AttributionQuestion
+     * @description What is explained, how, and in which episode.
+     */
+    AttributionQuestion: {
+      /** Episode */
+      episode: number;
+      /**
+       * Method
+       * @default integrated_gradients
+       */
+      method: string;
+      /** Recording */
+      recording: string;
+      /**
+       * Site
+       * @default preprocess
+       */
+      site: string;
+      /**
+       * Target
+       * @description Empty: that of ``AttributionChoices``.
+       * @default
+       */
+      target: string;
+    };
+    /**
+     * AttributionRequest
+     * @description How much of the target does each part account for at this step?
+     */
+    AttributionRequest: {
+      /** Episode */
+      episode: number;
+      /**
+       * Method
+       * @default integrated_gradients
+       */
+      method: string;
+      /** Recording */
+      recording: string;
+      /**
+       * Site
+       * @default preprocess
+       */
+      site: string;
+      /** Step */
+      step: number;
+      /**
+       * Target
+       * @description Empty: that of ``AttributionChoices``.
+       * @default
+       */
+      target: string;
     };
     /**
      * CheckLine
@@ -1124,6 +1330,19 @@ export interface components {
       target: string;
       /** Value */
       value: number | null;
+    };
+    /**
+     * MethodLine
+     * @description A method of attribution.
+     */
+    MethodLine: {
+      /**
+       * About
+       * @description What its values are, in a line.
+       */
+      about: string;
+      /** Name */
+      name: string;
     };
     /**
      * Moment
@@ -1761,6 +1980,30 @@ export interface components {
       };
     };
     /**
+     * Share
+     * @description What one entity or unit accounts for.
+     */
+    Share: {
+      /**
+       * Identity
+       * @description Of an entity.
+       */
+      identity?: number | null;
+      /**
+       * Name
+       * @description Kind of an entity; name or index of a unit.
+       */
+      name: string;
+      /**
+       * Parts
+       * @description Of an entity that the observation has a row for: what each number of its row accounts for.
+       * @default []
+       */
+      parts: number[];
+      /** Value */
+      value: number;
+    };
+    /**
      * StepTable
      * @description Two tracks over all steps of a recording, for the map of steps; float32 and int32 arrays.
      */
@@ -1845,6 +2088,65 @@ export interface components {
       unit: string;
       /** Values */
       values: (number | null)[];
+    };
+    /**
+     * TrustFigure
+     * @description One figure of a trust line; ends are null where an episode alone tells no spread.
+     */
+    TrustFigure: {
+      /** Better */
+      better: string;
+      /** High */
+      high: number | null;
+      /** Low */
+      low: number | null;
+      /** Mean */
+      mean: number | null;
+      /**
+       * N
+       * @description Decisions.
+       */
+      n: number;
+      /** Name */
+      name: string;
+      /** Reading */
+      reading: string;
+    };
+    /**
+     * TrustLine
+     * @description How far explanations hold over the decisions of an episode, as far as it is measured.
+     */
+    TrustLine: {
+      /** Command */
+      command: string;
+      /**
+       * Doing
+       * @default
+       */
+      doing: string;
+      /**
+       * Done
+       * @default 0
+       */
+      done: number;
+      /**
+       * Figures
+       * @default []
+       */
+      figures: components["schemas"]["TrustFigure"][];
+      /** Measured */
+      measured: boolean;
+      /**
+       * Reach
+       * @description Size of a value from which colours are full, over these decisions.
+       * @default 0
+       */
+      reach: number;
+      /**
+       * Total
+       * @description Parts done and parts there are while it is measured.
+       */
+      total?: number | null;
     };
     /** ValidationError */
     ValidationError: {
@@ -1942,6 +2244,72 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+  post_attribution: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AttributionRequest"];
+      };
+    };
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AttributionAnswer"];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  post_trust: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AttributionQuestion"];
+      };
+    };
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TrustLine"];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
   post_field: {
     parameters: {
       query?: never;
@@ -2319,6 +2687,37 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["RecordingDetail"];
+        };
+      };
+      /** @description Validation Error */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["HTTPValidationError"];
+        };
+      };
+    };
+  };
+  get_attribution_choices: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        rec: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Successful Response */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AttributionChoices"];
         };
       };
       /** @description Validation Error */

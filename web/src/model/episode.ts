@@ -23,6 +23,8 @@ export interface Entity {
 export interface Overlay {
   info: OverlayInfo;
   values: Grid;
+  /** Step of the first row of `values`, where not all steps are there. */
+  first?: number;
   identity: Grid | null;
   extent: [number, number, number, number] | null;
   low: number;

@@ -25,13 +25,22 @@ export function heatLayers(
 ): Heat[] {
   return layers
     .filter((layer) => overlays.includes(layer.overlay) && (lit ?? layer.index) === layer.index)
-    .filter((layer) => step < (layer.overlay.values.shape[0] ?? 0))
+    .filter(({ overlay }) => rowAt(overlay, step) !== null)
     .map(({ overlay, layer, colour }) => {
       const [, , height = 0, width = 0] = overlay.values.shape;
       const size = width * height;
-      const values = row(overlay.values, step).subarray(layer * size, (layer + 1) * size);
+      const values = row(overlay.values, rowAt(overlay, step)!).subarray(
+        layer * size,
+        (layer + 1) * size,
+      );
       return { overlay, width, height, values, colour };
     });
+}
+
+/** The row of an overlay's numbers that is of a step; null where there is none. */
+function rowAt({ values, first = 0 }: Overlay, step: number): number | null {
+  const at = step - first;
+  return at >= 0 && at < (values.shape[0] ?? 0) ? at : null;
 }
 
 export type Rgb = [number, number, number];

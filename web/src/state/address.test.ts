@@ -61,7 +61,15 @@ function randomView(seed: number): View {
     large: random() < 0.5,
     kinds: maybe<string[] | null>(texts, null),
     part: maybe<[number, number] | null>(() => [random() * 9, 9.5 + random() * 1e-9], null),
-    tab: pick(["changes", "why", "notes", "moments"]),
+    explain: maybe<View["explain"]>(
+      () => ({
+        method: pick(["gradient", "a,b"]),
+        site: pick(["2b.relu", "~"]),
+        target: pick(ODD),
+      }),
+      null,
+    ),
+    tab: pick(["changes", "explain", "why", "notes", "moments"]),
     why: maybe<number | null>(() => int(15), null),
     field: random() < 0.5,
     live: random() < 0.5,

@@ -12,6 +12,7 @@ import {
   encode,
   positive,
   readBeside,
+  readExplain,
   readFork,
   readList,
   readLook,
@@ -22,6 +23,7 @@ import {
   whole,
   wholeFrom0,
   writeBeside,
+  writeExplain,
   writeFork,
   writeList,
   writeNumbers,
@@ -49,8 +51,15 @@ export interface ForkPlace {
   during: number | null;
 }
 
+/** What is explained, by which method, at which site; an empty target is the usual one. */
+export interface ExplainPlace {
+  method: string;
+  site: string;
+  target: string;
+}
+
 /** Which of the parts below the scene is open; the live view has a field of its own. */
-export type Tab = "changes" | "why" | "notes" | "moments";
+export type Tab = "changes" | "explain" | "why" | "notes" | "moments";
 
 /** Part of an axis, from its first number up to its last. */
 export type Part = [from: number, to: number];
@@ -83,6 +92,8 @@ export interface View {
   /** Steps that the timeline shows; null for all. */
   part: Part | null;
   tab: Tab;
+  /** What the tab "Explain" asks; null for what it asks by itself. */
+  explain: ExplainPlace | null;
   /** Action that is asked for why the agent does not take it. */
   why: number | null;
   /** Whether the policy field is drawn over the picture. */
@@ -127,6 +138,7 @@ export const DEFAULT: View = {
   kinds: null,
   part: null,
   tab: "changes",
+  explain: null,
   why: null,
   field: false,
   live: false,
@@ -231,7 +243,7 @@ function flag(name: "byrow" | "field" | "large" | "live" | "pinned"): Field {
   );
 }
 
-const TABS: Tab[] = ["why", "notes", "moments"];
+const TABS: Tab[] = ["explain", "why", "notes", "moments"];
 
 const FIELDS: Field[] = [
   field("recording", encode, decode),
@@ -251,6 +263,7 @@ const FIELDS: Field[] = [
   field("kinds", writeList, readList),
   field("part", writeNumbers, readPart),
   field("tab", String, (raw) => TABS.find((tab) => tab === raw) ?? null),
+  field("explain", writeExplain, readExplain),
   field("why", String, wholeFrom0),
   flag("field"),
   flag("live"),

@@ -20,6 +20,7 @@ const EPISODE: (keyof View)[] = [
   "kinds",
   "part",
   "tab",
+  "explain",
   "why",
   "field",
   "live",

@@ -1,7 +1,7 @@
 // Values as words of an address, and back: a reader gives null for what it cannot read.
 
 import type { ObservationChange, SceneChange } from "../api/schema";
-import type { Beside, ForkPlace, Part } from "./address";
+import type { Beside, ExplainPlace, ForkPlace, Part } from "./address";
 
 // What needs no escape behind the #; the slash does in a path, where it parts.
 const PLAIN: [RegExp, string][] = [
@@ -143,6 +143,17 @@ function observationChange(raw: string): ObservationChange | null {
   const index = where ? every(where.split("."), wholeFrom0) : [];
   const value = number(to);
   return index === null || value === null ? null : { index, value };
+}
+
+/** An explanation: its method, site and target, which may be empty. */
+export function writeExplain({ method, site, target }: ExplainPlace): string {
+  return [method, site, target].map(encode).join(",");
+}
+
+export function readExplain(raw: string): ExplainPlace | null {
+  const [method, site, target, ...more] = every(raw.split(","), decode) ?? [];
+  if (!method || !site || target === undefined || more.length) return null;
+  return { method, site, target };
 }
 
 /** A fork: its step, pairs and changes of the scene; then its other changes and how long they last. */

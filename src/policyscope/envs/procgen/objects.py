@@ -142,12 +142,26 @@ def boxes(state: State, shown: Entities, size: int) -> np.ndarray:
         >>> boxes(lane.state(), lane.entities(), 64).shape[1]
         4
     """
-    center_x, center_y, side = view(state)
+    return boxes_in(state.game, view(state), shown, size)
+
+
+def boxes_in(
+    game: str, seen: tuple[float, float, float], shown: Entities, size: float
+) -> np.ndarray:
+    """Where objects stand in a picture whose view is known, as ``boxes`` gives it.
+
+    Args:
+        game: coinrun or maze.
+        seen: centre x and y from the top and side of what the picture shows, tiles.
+        shown: the objects.
+        size: side of the picture, in any unit.
+    """
+    center_x, center_y, side = seen
     unit = size / side
     cells = ~np.isin(shown.identity, [PLAYER, *range(FIRST, SCENERY)])
     margin = np.where(cells, _CELL_MARGIN, 0.0)
     top, bottom = shown.y - shown.width / 2 - margin, shown.y + shown.width / 2 + margin
-    if state.game == "coinrun":
+    if game == "coinrun":
         player = shown.identity == PLAYER
         top = np.where(player, bottom - _PICTURE_HEIGHT * shown.width, top)
     left, right = shown.x - shown.length / 2 - margin, shown.x + shown.length / 2 + margin

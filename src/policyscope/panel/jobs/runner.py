@@ -22,9 +22,10 @@ class Command:
 
     Args:
         arguments: behind the program's name.
+        nice: how far it stands back behind other processes, 0 to 19.
     """
 
-    def __init__(self, arguments: Sequence[str]):
+    def __init__(self, arguments: Sequence[str], nice: int = 0):
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the job is known)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "policyscope.panel.jobs.attended", *arguments],
@@ -34,6 +35,8 @@ class Command:
             env={**os.environ, VARIABLE: "1", "NO_COLOR": "1", "COLUMNS": "200"},
             start_new_session=True,  # a group of its own: Ctrl-C at the server is told by close()
         )
+        if nice:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
         self._over = Event()
 
     def follow(self, ended: Callable[[int], None]) -> None:

@@ -36,6 +36,7 @@ def methods_for(values: Values, folder: Path, episodes: int) -> list[str]:
         "attention": _has_attention(values, network),
         "attribution": bool(network),
         "memory": episodes >= _FEWEST and _remembers(network),
+        "through_time": _remembers(network),
         "traces": bool(values["sites"]),
     }
     return [name for name in served_methods() if has.get(name, True)]

@@ -1,0 +1,20 @@
+"""Names of captum's attributions, known without captum or torch."""
+
+BY_FUNCTION = (
+    "FeatureAblation", "FeaturePermutation", "GradientShap", "InputXGradient",
+    "IntegratedGradients", "KernelShap", "Lime", "NoiseTunnel", "Occlusion", "Saliency",
+    "ShapleyValueSampling", "ShapleyValues",
+)  # fmt: skip
+#: These set hooks on the nonlinear modules behind the site.
+BY_HOOKS = ("Deconvolution", "DeepLift", "DeepLiftShap", "GuidedBackprop")
+#: They draw random numbers.
+DRAWN = (
+    "FeaturePermutation", "GradientShap", "KernelShap", "Lime", "NoiseTunnel",
+    "ShapleyValueSampling",
+)  # fmt: skip
+#: Their values sum to the target's change from the baseline.
+SHARED_OUT = ("DeepLift", "IntegratedGradients", "ShapleyValueSampling", "ShapleyValues")
+#: They ask what is without several groups at once.
+COALITIONS = ("KernelShap", "Lime", "ShapleyValueSampling", "ShapleyValues")
+#: Their values are slopes, in the target's unit a unit of the activation.
+STEEPNESS = ("Deconvolution", "GuidedBackprop", "NoiseTunnel", "Saliency")

@@ -1,0 +1,244 @@
+"""Method ``through_time``: what of a target past observations account for, and what memory does.
+
+A decision's *window* is the last observations before it and its own, and the memory that stood
+before the first of them. Integrated gradients share the target out over both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from policyscope.agents.agent import Agent
+from policyscope.agents.memory import flat_rows, from_flat_rows
+from policyscope.attribution.chosen import Chosen, choose
+from policyscope.attribution.explain import default_target, unit_of
+from policyscope.attribution.paths import ends, integrated_gradients
+from policyscope.attribution.time_config import TimeConfig
+from policyscope.attribution.windows import Windows, over_time, windowed_score
+from policyscope.core.checks import Check
+from policyscope.core.errors import PolicyscopeError
+from policyscope.core.progress import tell_progress
+from policyscope.core.provenance import provenance
+from policyscope.core.result import Result
+from policyscope.core.target_parser import Target, parse_target
+from policyscope.recordings.steps import rows_of_episode
+from policyscope.recordings.subject import python_line, subject
+
+#: Share of the mean change of the target that the mean gap may reach.
+GAP = 0.02
+#: Share of the target's size by which a window may differ from the decision that was recorded.
+DIFFERENCE = 1e-3
+#: Windows whose observations are kept at once.
+BLOCK = 4
+
+
+def through_time(
+    recording: Any,
+    config: TimeConfig | None = None,
+    episode: int | None = None,
+    step: int | None = None,
+    command: str | None = None,
+) -> Result:
+    """Say what of a target each past observation accounts for, and what the memory before them.
+
+    Args:
+        recording: an opened recording of an agent with memory.
+        config: target, length of the windows and options.
+        episode: number of an episode; default is the whole recording.
+        step: of that episode; default is all its steps.
+        command: the command line, for the provenance.
+
+    Returns:
+        A Result over N rows, with coordinates ``episode`` and ``step``. ``observation`` (row, past)
+        is what the observation that many steps ago accounts for, NaN before the episode began;
+        ``memory`` (row) what the memory before the window does, NaN where the window begins with
+        the episode; ``target``, ``change`` to the baseline, ``gap`` that the values miss of it,
+        ``steps`` at which the gradient was taken. A single decision has the ``frame`` (past, y, x,
+        colour) of each step where observations are pictures.
+
+    Raises:
+        PolicyscopeError: the agent has no memory, the recording does not hold it, or the target
+            looks ahead.
+        UnknownName: no such episode, action or output.
+
+    Cost: a pass over ``past`` observations, forward and backward, for each row and point of a path.
+
+    Example:
+        >>> from policyscope.recordings.read import open_recording
+        >>> recording = open_recording("runs/coin")  # doctest: +SKIP
+        >>> through_time(recording, TimeConfig(target="value"), 3).data  # doctest: +SKIP
+    """
+    config = config or TimeConfig()
+    agent = recording.agent
+    if not agent.recurrent:
+        raise PolicyscopeError(
+            f"the agent of {recording.path} has no memory: what it sees at a step is all it knows; "
+            "take --method integrated_gradients"
+        )
+    chosen = choose(recording, agent, episode, step, config.rows, config.seed)
+    target = parse_target(config.target or default_target(agent))
+    mean = _mean_seen(agent, chosen) if config.baseline == "mean" else None
+    parts = []
+    rows = np.arange(len(chosen.decisions))
+    for some in np.split(rows, rows[BLOCK::BLOCK]):
+        tell_progress(int(some[0]), len(rows), "decisions")
+        given = windows_of(recording, agent, chosen, some, config.past)
+        parts.append(_explained(agent, target, given, mean, config.tolerance))
+    told = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    recorded = _recorded(agent, target, chosen)
+    data = _dataset(chosen, told, config.past)
+    if len(rows) == 1:
+        data = data.assign(_frames(recording, chosen, config.past))
+    unit = unit_of(str(target))
+    for name in ("observation", "memory", "target", "change", "gap"):
+        data[name].attrs["unit"] = unit
+    return Result(
+        "through_time",
+        data.assign_attrs(target=str(target), unit=unit, baseline=_words(config.baseline, chosen)),
+        {
+            "recording": subject(recording), **asdict(config), "target": str(target),
+            "python": _line(recording, config, episode, step),
+        },
+        provenance(command or "", config.seed),
+        _checks(told, recorded),
+    )  # fmt: skip
+
+
+def windows_of(
+    recording: Any, agent: Agent, chosen: Chosen, rows: Int[np.ndarray, " M"], past: int
+) -> Windows:
+    """What was seen up to some decisions, and remembered before.
+
+    Args:
+        recording: an opened recording that holds memory.
+        agent: the recorded one.
+        chosen: N decisions.
+        rows: which of them.
+        past: observations of a window; where an episode is younger, its first one stands in for
+            those that there are not, and ``first`` parts them from it.
+    """
+    obs, memory, first = [], [], []
+    for k, t in zip(chosen.episode[rows].tolist(), chosen.step[rows].tolist(), strict=True):
+        at = np.arange(t - past + 1, t + 1)
+        begin = max(int(at[0]), 0)
+        steps = rows_of_episode(recording, k, begin, t + 1 - begin)
+        obs.append(steps.column("obs")[(at - begin).clip(min=0)])
+        memory.append(steps.column("state_in")[0])
+        first.append(at == 0)
+    taken = chosen.decisions.taken
+    return Windows(
+        torch.from_numpy(np.stack(obs)).to(agent.device),
+        from_flat_rows(np.stack(memory), agent.initial_state(1)),
+        torch.from_numpy(np.stack(first)).to(agent.device),
+        None if taken is None else taken[torch.as_tensor(rows)],
+    )
+
+
+def _explained(
+    agent: Agent,
+    target: Target,
+    given: Windows,
+    mean: Float[Tensor, "1 ..."] | None,
+    tolerance: float,
+) -> dict[str, np.ndarray]:
+    rest = windowed_score(agent, target, given)
+    count, length = given.first.shape
+    seen = torch.zeros((count, length, *rest.shape[1:])).to(rest.activation)
+    begin = torch.cat(
+        [
+            (seen if mean is None else seen + mean).flatten(1),
+            flat_rows(agent.initial_state(count)).to(rest.activation),
+        ],
+        1,
+    )
+    found = integrated_gradients(rest, begin, tolerance=tolerance)
+    told = {
+        **over_time(rest, found.values), "target": ends(rest, begin)[1], "change": found.change,
+        "gap": found.gap, "steps": found.steps,
+    }  # fmt: skip
+    return {name: values.detach().cpu().numpy() for name, values in told.items()}
+
+
+@torch.no_grad()
+def _mean_seen(agent: Agent, chosen: Chosen) -> Float[Tensor, "1 ..."]:
+    """Mean over the decisions of what the network takes in."""
+    total: Tensor | float = 0.0
+    for some in torch.arange(len(chosen.decisions)).split(64):
+        seen = agent.preprocess(chosen.decisions.obs[some])
+        total = total + seen.double().sum(0, keepdim=True)
+    return (torch.as_tensor(total) / len(chosen.decisions)).float()
+
+
+@torch.no_grad()
+def _recorded(agent: Agent, target: Target, chosen: Chosen) -> np.ndarray:
+    """The target of each decision, from the memory that was recorded right before it."""
+    parts = []
+    for some in torch.arange(len(chosen.decisions)).split(64):
+        own = chosen.decisions.rows(some)
+        first = torch.zeros((len(some), 1), dtype=torch.bool, device=agent.device)
+        rest = windowed_score(agent, target, Windows(own.obs[:, None], own.state, first, own.taken))
+        parts.append(rest(rest.activation, torch.arange(len(some))).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def _dataset(chosen: Chosen, told: dict[str, np.ndarray], past: int) -> xr.Dataset:
+    ago = np.arange(past)
+    seen = told["observation"][:, ::-1]  # the latest first, so that column k is k steps ago
+    exists = ago <= chosen.step[:, None]
+    before = chosen.step >= past  # else the window begins with the episode: nothing to remember
+    rows = {name: ("row", told[name]) for name in ("target", "change", "gap", "steps")}
+    return xr.Dataset(
+        {
+            "observation": (("row", "past"), np.where(exists, seen, np.nan).astype(np.float32)),
+            "memory": ("row", np.where(before, told["memory"], np.nan).astype(np.float32)),
+            **rows,
+        },
+        {
+            "past": ("past", ago, {"unit": "steps ago"}),
+            "episode": ("row", chosen.episode),
+            "step": ("row", chosen.step),
+        },
+    )
+
+
+def _frames(
+    recording: Any, chosen: Chosen, past: int
+) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """Frames of the only decision's window, the latest first; none where they are no pictures."""
+    k, t = int(chosen.episode[0]), int(chosen.step[0])
+    begin = max(t - past + 1, 0)
+    obs = rows_of_episode(recording, k, begin, t + 1 - begin).column("obs")
+    if obs.dtype != np.uint8 or obs.ndim != 4 or obs.shape[-1] != 3:
+        return {}
+    return {"frame": (("past", "y", "x", "colour"), obs[(t - np.arange(past)).clip(begin) - begin])}
+
+
+def _words(baseline: str, chosen: Chosen) -> str:
+    seen = {"zero": "zero", "mean": f"the mean of {len(chosen.decisions)} decisions"}[baseline]
+    return f"observations: {seen}; memory: that at the first step of an episode"
+
+
+def _checks(told: dict[str, np.ndarray], recorded: np.ndarray) -> Sequence[Check]:
+    gap, change = np.abs(told["gap"]).mean(), np.abs(told["change"]).mean()
+    share = float(gap / change) if change else float(gap > 0)
+    size = max(float(np.abs(recorded).max()), 1e-6)
+    apart = float(np.abs(told["target"] - recorded).max()) / size
+    count = len(recorded)
+    return [
+        Check.at_most("completeness: mean gap / mean change", share, GAP, count),
+        Check.at_most("windows differ from the recorded decisions by", apart, DIFFERENCE, count),
+    ]
+
+
+def _line(recording: Any, config: TimeConfig, episode: int | None, step: int | None) -> str:
+    changed = [f"{k}={v!r}" for k, v in asdict(config).items() if v != getattr(TimeConfig, k)]
+    given = [f"TimeConfig({', '.join(changed)})"] if changed else []
+    where = {"episode": episode, "step": step}
+    given += [f"{name}={number}" for name, number in where.items() if number is not None]
+    return python_line(through_time, recording, given, [TimeConfig] if changed else [])

@@ -1,0 +1,113 @@
+"""The attribution of a report: shares by entity beside what their removal does, and its trust."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.explain import attribute
+from policyscope.attribution.ground_truth import by_entity
+from policyscope.attribution.removals import removal_effects
+from policyscope.core.errors import PolicyscopeError
+from policyscope.core.result import Result
+from policyscope.core.target_parser import parse_target
+from policyscope.recordings.read import Recording
+from policyscope.recordings.replays.changes import ACTING, SCENERY
+from policyscope.recordings.replays.worlds import Worlds
+from policyscope.reports.parts import Blame
+
+#: Kinds of which a scene has one.
+ALONE = (*ACTING, "coin", "cheese")
+UNITS = 12
+
+
+def method_for(recording: Recording, site: str) -> str:
+    """The method that a report takes where none is asked for.
+
+    Shapley values where the observation is a table of vehicles: of all methods they rank them most
+    as their removal from the scene does.
+
+    Args:
+        recording: an opened recording.
+        site: what it is attributed to.
+    """
+    table = len(recording.space.obs_shape) == 2 and recording.space.features
+    return "shapley" if table and site == "preprocess" else "integrated_gradients"
+
+
+def blame_of(
+    recording: Recording, episode: int, step: int, config: AttributionConfig, worlds: Worlds
+) -> Blame:
+    """Attribute one decision, and measure how far that holds on decisions of the recording.
+
+    Args:
+        recording: an opened recording.
+        episode: number of the episode.
+        step: row of the episode.
+        config: target, method and site; its ``rows`` are the decisions that trust is measured on.
+        worlds: worlds kept from earlier questions.
+
+    Raises:
+        UnknownName: no such site, action or output.
+        PolicyscopeError: the target does not depend on the site, or looks ahead.
+    """
+    one = attribute(recording, replace(config, trust=False), episode, step)
+    many = attribute(recording, config)
+    table = by_entity(recording, one.data)
+    table = _named(table)
+    table["effect"] = np.nan
+    if len(table):
+        try:
+            found = removal_effects(
+                recording, parse_target(one.data.attrs["target"]), episode, step, worlds
+            )
+            effects = dict(zip(found.identity.tolist(), found.effect.tolist(), strict=True))
+            table["effect"] = [effects.get(who, np.nan) for who in table["identity"]]
+        except PolicyscopeError:  # the shares stand without them
+            pass
+    order = np.argsort(-np.abs(table["share"].to_numpy(float)), kind="stable")
+    return Blame(
+        one, table.iloc[order].reset_index(drop=True), _units(one) if table.empty else [],
+        list(many.data.attrs["trust"]), int(many.data.sizes["row"]),
+    )  # fmt: skip
+
+
+def removable(entities: pd.DataFrame) -> pd.DataFrame:
+    """Entities that can be taken out of the scene, those blamed most first.
+
+    Args:
+        entities: of a ``Blame``.
+    """
+    return entities[np.isfinite(entities["effect"].to_numpy(float))]
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Names of entities; walls and lava are summed up, as their pieces mean nothing."""
+    ground = table["kind"].isin(SCENERY)
+    summed = table[ground].groupby("kind", as_index=False).agg({"share": "sum"})
+    summed = summed.assign(identity=-1, name=summed["kind"])
+    things = table[~ground].copy()
+    things["name"] = [
+        kind if kind in ALONE else f"{kind} {who}"
+        for kind, who in zip(things["kind"], things["identity"], strict=True)
+    ]
+    columns = ["identity", "kind", "name", "share"]
+    parts = [part[columns] for part in (things, summed) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _units(result: Result) -> list[tuple[str, float]]:
+    """The units with the greatest values, named by their place along the axes."""
+    data = result.data["attribution"].isel(row=0)
+    flat = data.values.ravel()
+    order = np.argsort(-np.abs(flat), kind="stable")[:UNITS]
+    found = []
+    for unit in order:
+        place = np.unravel_index(unit, data.shape)
+        names = [
+            str(data[dim].values[i]) if dim in data.coords else str(i)
+            for dim, i in zip(data.dims, place, strict=True)
+        ]
+        found.append((", ".join(names), float(flat[unit])))
+    return found

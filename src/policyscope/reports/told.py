@@ -1,0 +1,136 @@
+"""A report as JSON values and as short lines for a terminal."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from policyscope.reports.parts import Report
+
+
+def values_of(report: Report) -> dict[str, Any]:
+    """The numbers of a report as JSON values; parts that are missing are null.
+
+    Args:
+        report: of ``reports.decision.report``.
+    """
+    return {
+        "headline": report.headline,
+        "place": report.place,
+        "numbers": _numbers(report),
+        "attribution": _attribution(report),
+        "why_not": _nearest(report),
+        "without": _without(report),
+        "fork": _fork(report),
+        "missing": report.missing,
+        "checks": [c.to_json() for result in report.results.values() for c in result.checks],
+        "passed": report.passed,
+        "seconds": {name: round(seconds, 3) for name, seconds in report.seconds.items()},
+        "provenance": report.provenance,
+        "commands": report.commands,
+    }
+
+
+def lines_of(report: Report) -> list[tuple[str, str]]:
+    """Title and text of each part, a line each.
+
+    Args:
+        report: of ``reports.decision.report``.
+    """
+    lines = []
+    if blame := report.blame:
+        data = blame.result.data
+        lines.append(("target", f"{data.attrs['target']} = {float(data['target'].values[0]):.3f}"))
+        most = [(str(e["name"]), float(e["share"])) for e in blame.entities.to_dict("records")]
+        shown = ", ".join(f"{name} {share:+.3f}" for name, share in (most or blame.units)[:4])
+        lines.append(("owed to", f"{shown} ({data.attrs['method'].replace('_', ' ')})"))
+        for line in blame.trust:
+            if line["name"] == "removal" and line["mean"] is not None:
+                lines.append(("trust", f"removal {line['mean']:.2f}, n {line['n']}"))
+    if nearest := report.nearest:
+        found = nearest.told or "no change of a single entity that was tried"
+        lines.append((f"for {nearest.action}", found))
+    if one := report.without:
+        lines.append((f"without {one.name}", f"{one.action[0]} -> {one.action[1]}"))
+    if report.fork is not None:
+        mean, low, high = (float(v) for v in report.fork.data["difference"].values)
+        pairs = report.fork.data.sizes["pair"]
+        spread = f" [{low:.2f}, {high:.2f}]" if pairs > 1 and low != high else ""
+        lines.append(("played on", f"return {mean:+.2f}{spread} without it, {pairs} pairs"))
+    return [*lines, *((f"no {name}", why) for name, why in report.missing.items())]
+
+
+def _known(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(float(value)) else None
+
+
+def _numbers(report: Report) -> dict[str, Any] | None:
+    numbers = report.numbers
+    if numbers is None:
+        return None
+    names = numbers.names
+    return {
+        "kind": numbers.kind,
+        "actions": {n: _known(v) for n, v in zip(names, numbers.values, strict=True)},
+        "chosen": None if numbers.taken is None else names[numbers.taken],
+        "preferred": None if numbers.best is None else names[numbers.best],
+        **{name: _known(value) for name, value in numbers.told.items()},
+    }
+
+
+def _attribution(report: Report) -> dict[str, Any] | None:
+    blame = report.blame
+    if blame is None:
+        return None
+    data = blame.result.data
+    return {
+        **{name: data.attrs[name] for name in ("target", "method", "site")},
+        "value": _known(data["target"].values[0]),
+        "entities": [
+            {
+                "name": str(line["name"]), "kind": str(line["kind"]),
+                "identity": None if line["identity"] < 0 else int(line["identity"]),
+                "share": _known(line["share"]), "effect": _known(line["effect"]),
+            }
+            for line in blame.entities.to_dict("records")
+        ],
+        "units": [{"name": name, "share": _known(share)} for name, share in blame.units],
+        "trust": blame.trust,
+        "decisions": blame.decisions,
+    }  # fmt: skip
+
+
+def _nearest(report: Report) -> dict[str, Any] | None:
+    if report.nearest is None:
+        return None
+    first = report.nearest.result.data.isel(change=0)
+    return {
+        "action": report.nearest.action,
+        "change": report.nearest.told or None,
+        "margin": _known(first["margin"]),
+        "distance": _known(first["distance"]),
+    }
+
+
+def _without(report: Report) -> dict[str, Any] | None:
+    one = report.without
+    if one is None:
+        return None
+    return {
+        "name": one.name, "identity": one.identity,
+        "target": [_known(value) for value in one.target],
+        "action": list(one.action),
+    }  # fmt: skip
+
+
+def _fork(report: Report) -> dict[str, Any] | None:
+    if report.fork is None:
+        return None
+    data = report.fork.data
+    mean, low, high = (float(v) for v in data["difference"].values)
+    several = data.sizes["pair"] > 1 and not np.isclose(low, high, rtol=0, atol=0)
+    return {
+        "pairs": data.sizes["pair"],
+        "difference": {"mean": mean, "interval": [low, high] if several else None},
+        "outcome": {s: data["outcome"].sel(side=s).values.tolist() for s in ("kept", "changed")},
+    }

@@ -1,0 +1,196 @@
+"""A report of one decision: its parts are those that their methods give, and say when missing."""
+
+import json
+
+import numpy as np
+import pytest
+
+from policyscope.agents.agent import Agent
+from policyscope.agents.build import build_network
+from policyscope.agents.store import load_agent
+from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.explain import attribute
+from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.envs.make import make, versioned
+from policyscope.envs.scene import SceneEdit
+from policyscope.envs.spec import EnvSpec
+from policyscope.figures.decision_page import write_decision
+from policyscope.recordings.record import record
+from policyscope.recordings.replays.fork import ForkConfig, fork
+from policyscope.recordings.replays.whatif import ask
+from policyscope.recordings.replays.why_not import why_not
+from policyscope.reports.decision import ReportConfig, headline, numbers_of, report
+from policyscope.reports.told import lines_of, values_of
+
+QUICK = ReportConfig(seeds=2, size=96)
+AT = (1, 3)
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("road") / "rec"
+    return record(load_agent("highway-ego-attention"), None, 2, 3, [], folder)
+
+
+@pytest.fixture(scope="module")
+def found(road):
+    return report(road, *AT, QUICK)
+
+
+def test_the_heading_says_what_was_done_where_and_how_it_ended(road, found):
+    line, action = road.line(1), int(road.episode(1)["action"].values[3])
+    told = found.headline
+    assert f"episode 1, step 3, the agent chose {road.space.actions[action]};" in told
+    assert "highway/intersection" in told
+    assert f"{int(line['steps']) - 4} step" in told
+    assert str(line["outcome"]).replace("_", " ").split("+")[0] in told
+    assert f"return {line['return']:.2f}" in told
+    last = int(line["steps"]) - 1
+    assert "ended with this step" in headline(road, 1, last, None)
+
+
+def test_the_numbers_are_the_recorded_ones(road, found):
+    q = road.episode(1)["q"].values[3]
+    assert found.numbers.kind == "Q-value"
+    np.testing.assert_allclose(found.numbers.values, q)
+    assert found.numbers.best == q.argmax()
+    assert found.numbers.second == np.argsort(-q)[1]
+    assert found.numbers.taken == int(road.episode(1)["action"].values[3])
+
+
+def test_shares_and_effects_are_those_of_the_methods(road, found):
+    config = AttributionConfig(method="shapley", trust=False)
+    one = attribute(road, config, *AT).data
+    table = found.blame.entities
+    assert list(table["share"].abs()) == sorted(table["share"].abs(), reverse=True)
+    for line in table.to_dict("records"):
+        (slot,) = np.flatnonzero(one["identity"].values[0] == line["identity"])
+        assert line["share"] == pytest.approx(float(one["vehicles"].values[0, 0, slot]))
+        answer = ask(road, *AT, [SceneEdit("remove", line["identity"])])
+        before, after = answer.target(one.attrs["target"])
+        assert line["effect"] == pytest.approx(before - after, abs=1e-5)
+    names = [line["name"] for line in found.blame.trust]
+    assert {"deletion", "removal"} <= set(names)
+    assert all(line["low"] is not None for line in found.blame.trust if line["n"])
+
+
+def test_what_would_change_it_is_what_the_verbs_say(road, found):
+    second = found.numbers.names[found.numbers.second]
+    result = why_not(road, *AT, second)
+    assert found.nearest.action == second
+    assert found.nearest.result.data.equals(result.data)
+    margin = float(result.data["margin"].values[0])
+    assert found.nearest.told == (str(result.data["told"].values[0]) if margin > 0 else "")
+    assert (found.nearest.after is None) == (margin <= 0)
+    most = found.blame.entities.iloc[0]
+    assert found.without.identity == most["identity"]
+    before, after = found.without.target
+    assert before - after == pytest.approx(most["effect"], abs=1e-5)
+    edit = SceneEdit("remove", int(most["identity"]))
+    again = fork(road, *AT, [edit], ForkConfig(2))
+    np.testing.assert_array_equal(found.fork.data["difference"], again.data["difference"])
+    assert (found.scene.pixels != found.without.picture.pixels).any()
+
+
+def test_it_can_be_told_as_json_and_lines(found):
+    values = json.loads(json.dumps(values_of(found), allow_nan=False))
+    assert values["missing"] == {}
+    assert values["passed"] is True
+    assert values["attribution"]["entities"][0]["name"] == found.blame.entities["name"][0]
+    assert values["without"]["action"] == list(found.without.action)
+    assert values["fork"]["pairs"] == 2
+    assert set(values["seconds"]) >= {"clip", "attribution", "fork"}
+    titles = [title for title, _ in lines_of(found)]
+    assert titles[:2] == ["target", "owed to"]
+    assert titles[-1] == "played on"
+
+
+def test_commands_and_origin_name_what_was_used(road, found, tmp_path):
+    place = f"{road.path.name}:1:3"
+    assert f"policyscope explain {place} --method shapley" in found.commands["attribution"]
+    assert found.commands["fork"].endswith(f"--edit 'remove {found.without.identity}' --seeds 2")
+    assert found.commands["why not"] == f"policyscope why-not {place} {found.nearest.action}"
+    assert road.plan.weights in found.provenance["weights"]
+    assert "400,000 steps" in found.provenance["agent"]
+    assert found.provenance["seed of the episode"] == str(int(road.line(1)["seed"]))
+    path = tmp_path / "page.html"
+    assert write_decision(found, path) == path.stat().st_size
+    page = path.read_text()
+    assert str(road.path.parent) not in page
+    assert "<script" not in page
+    assert found.without.name in page
+    assert 'src="data:video/mp4;base64,' in page
+
+
+def test_futures_can_be_left_out(road):
+    some = report(road, *AT, ReportConfig(seeds=2, size=96, fork=False, method="gradient"))
+    assert some.fork is None
+    assert "--no-fork" in some.missing["fork"]
+    assert some.blame.result.data.attrs["method"] == "gradient"
+    assert "--no-fork" in some.commands["report"]
+    assert "fork" not in some.commands
+
+
+@pytest.fixture(scope="module")
+def poles(tmp_path_factory):
+    spec = versioned(EnvSpec("gym:CartPole-v1"))
+    stepper = make(spec, 1)
+    network = "mlp", {"features": 4, "widths": [8], "actions": 2}
+    agent = Agent(build_network(*network), network, "q", stepper.space, env=spec)
+    stepper.close()
+    return record(agent, None, 3, 0, [], tmp_path_factory.mktemp("poles") / "rec")
+
+
+def test_parts_that_a_world_does_not_allow_say_why(poles, tmp_path):
+    some = report(poles, 1, 2, QUICK)
+    assert some.blame.entities.empty
+    assert len(some.blame.units) == 4
+    values = [abs(value) for _, value in some.blame.units]
+    assert values == sorted(values, reverse=True)
+    assert some.nearest is some.without is some.fork is None
+    assert set(some.missing) >= {"why not", "without", "fork"}
+    assert all(len(why.splitlines()) == 1 for why in some.missing.values())
+    page = tmp_path / "page.html"
+    write_decision(some, page, "dark")
+    assert page.read_text().count("Left out: ") >= 3
+
+
+def test_what_was_asked_for_and_cannot_be_is_an_error(road, poles):
+    with pytest.raises(UnknownName, match="unknown action 'FLY'"):
+        report(road, *AT, ReportConfig(target="q[FLY]"))
+    with pytest.raises(UnknownName, match="method"):
+        report(road, *AT, ReportConfig(method="guess"))
+    with pytest.raises(PolicyscopeError, match="has no step 99"):
+        report(road, 1, 99)
+    with pytest.raises(PolicyscopeError, match="seeds"):
+        ReportConfig(seeds=0)
+    with pytest.raises(PolicyscopeError, match="places"):
+        report(poles, 1, 2, ReportConfig(method="grad_cam", size=96))
+
+
+def test_probabilities_of_a_policy_that_draws(tmp_path):
+    rec = record(load_agent("coinrun-gru"), None, 1, 8, [], tmp_path / "rec")
+    logits = rec.episode(0)["logits"].values[5].astype(float)
+    numbers = numbers_of(rec, 0, 5)
+    assert numbers.kind == "probability"
+    np.testing.assert_allclose(numbers.values, np.exp(logits) / np.exp(logits).sum(), rtol=1e-6)
+    assert numbers.told["value"] == pytest.approx(float(rec.episode(0)["value"].values[5]))
+    assert "the agent drew" in headline(rec, 0, 5, numbers)
+    assert f"probability {numbers.values[numbers.taken]:.2f}" in headline(rec, 0, 5, numbers)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_report_of_frames(tmp_path):  # 40 s
+    rec = record(load_agent("coinrun-gru"), None, 1, 8, [], tmp_path / "rec")
+    asked = ReportConfig(seeds=2, size=96, target="value", method="input_x_gradient")
+    some = report(rec, 0, 5, asked)
+    assert some.missing == {}
+    table = some.blame.entities
+    assert {"player", "wall"} <= set(table["name"])
+    assert table["name"].is_unique
+    assert np.isnan(table.set_index("name").loc["wall", "effect"])
+    page = tmp_path / "page.html"
+    write_decision(some, page)
+    pictures = 3 + 2 * (some.nearest.after is not None)  # the scene has its map over it
+    assert page.read_text().count("<image") == pictures
