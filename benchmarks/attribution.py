@@ -26,11 +26,11 @@ from policyscope.agents.build import build_network
 from policyscope.agents.memory import flat_row, from_flat_rows
 from policyscope.agents.preprocess import Pixels
 from policyscope.agents.store import load_agent
-from policyscope.attribution.conductance import neuron_conductance
-from policyscope.attribution.groups import Groups, vehicles
-from policyscope.attribution.paths import integrated_gradients
-from policyscope.attribution.score import Decisions, score
-from policyscope.attribution.shapley import exact_shapley
+from policyscope.attribution.asking.groups import Groups, vehicles
+from policyscope.attribution.asking.score import Decisions, score
+from policyscope.attribution.methods.conductance import neuron_conductance
+from policyscope.attribution.methods.paths import integrated_gradients
+from policyscope.attribution.methods.shapley import exact_shapley
 from policyscope.core.tails import Tail
 from policyscope.core.target_parser import parse_target
 from policyscope.envs.make import make

@@ -14,8 +14,8 @@ import pandas as pd
 from policyscope.agents.store import load_agent
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
-from policyscope.attribution.ground_truth import by_entity
-from policyscope.attribution.removals import removal_effects
+from policyscope.attribution.results.entity_shares import by_entity
+from policyscope.attribution.trust.removals import removal_effects
 from policyscope.core.target_parser import parse_target
 from policyscope.figures.attribution_page import write_attribution_page
 from policyscope.recordings.record import record

@@ -7,7 +7,7 @@ import torch
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.preprocess import Pixels
-from policyscope.attribution.score import Decisions, score
+from policyscope.attribution.asking.score import Decisions, score
 from policyscope.core.target_parser import parse_target
 from policyscope.envs.stepper import Space
 

@@ -5,21 +5,21 @@ import numpy as np
 import pytest
 import torch
 
-from policyscope.attribution.asked import ask, fitted, path_site
-from policyscope.attribution.baselines import Baseline, baseline
-from policyscope.attribution.checks import checks_of, unchecked_because
-from policyscope.attribution.chosen import Chosen
-from policyscope.attribution.conductance import neuron_conductance
+from policyscope.attribution.asking.baselines import Baseline, baseline
+from policyscope.attribution.asking.chosen import Chosen
+from policyscope.attribution.asking.groups import blocks, vehicles
+from policyscope.attribution.asking.score import INPUT, Decisions, part, score
 from policyscope.attribution.config import AttributionConfig, method_names, read_options
-from policyscope.attribution.curved import curved_gradients
-from policyscope.attribution.groups import blocks, vehicles
-from policyscope.attribution.levels import at_level, level_of, side_of
-from policyscope.attribution.methods import explained
-from policyscope.attribution.perturbation import removals, windows
-from policyscope.attribution.sarfa import action_scores, sarfa
-from policyscope.attribution.score import INPUT, Decisions, part, score
-from policyscope.attribution.trust import trust_line
-from policyscope.attribution.unit_actions import contrasts, unit_actions
+from policyscope.attribution.methods.asked import ask, fitted, path_site
+from policyscope.attribution.methods.conductance import neuron_conductance
+from policyscope.attribution.methods.curved import curved_gradients
+from policyscope.attribution.methods.perturbation import removals, windows
+from policyscope.attribution.methods.sarfa import action_scores, sarfa
+from policyscope.attribution.methods.table import explained
+from policyscope.attribution.methods.unit_actions import contrasts, unit_actions
+from policyscope.attribution.trust.checks import checks_of, unchecked_because
+from policyscope.attribution.trust.levels import at_level, level_of, side_of
+from policyscope.attribution.trust.line import trust_line
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.target_parser import parse_target
 

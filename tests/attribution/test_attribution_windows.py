@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from policyscope.agents.agent import Agent
-from policyscope.attribution.paths import integrated_gradients, nodes
-from policyscope.attribution.windows import Windows, over_time, windowed_score
+from policyscope.attribution.asking.windows import Windows, over_time, windowed_score
+from policyscope.attribution.methods.paths import integrated_gradients, nodes
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.target_parser import parse_target
 from policyscope.envs.stepper import Space

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from policyscope.attribution.asking.baselines import baseline
+from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.audit import AUDITED, audit, audit_report
-from policyscope.attribution.baselines import baseline
-from policyscope.attribution.chosen import choose
 from policyscope.attribution.config import AttributionConfig
-from policyscope.attribution.trust import trust_line
+from policyscope.attribution.trust.line import trust_line
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
@@ -66,7 +66,9 @@ def test_methods_of_vehicles_foretell_their_removal_better_than_slopes(road):
     """All are judged on the same groups, or the figures could not be compared."""
     data = audit(road, AttributionConfig(target=TARGET)).data["mean"]
     missed = data.sel(figure="infidelity")
-    assert float(missed.sel({"method": "shapley"})) < 0.5 * float(missed.sel({"method": "gradient"}))
+    assert float(missed.sel({"method": "shapley"})) < 0.5 * float(
+        missed.sel({"method": "gradient"})
+    )
     order = data.sel(figure="insertion")
     assert float(order.sel({"method": "shapley"})) > float(order.sel({"method": "gradient"}))
 

@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from policyscope.attribution.config import AttributionConfig
-from policyscope.attribution.entities import by_identity, by_kind, shares, with_entities
 from policyscope.attribution.explain import attribute
+from policyscope.attribution.results.entities import by_identity, by_kind, shares, with_entities
 from policyscope.cli.main import main
 from policyscope.core.result import Result
 from policyscope.figures.attribution_lanes import draw_lanes, longest

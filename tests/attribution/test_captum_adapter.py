@@ -9,9 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from policyscope.attribution.captum import BY_FUNCTION, BY_HOOKS, REFUSED, captum_attribution
-from policyscope.attribution.score import Decisions
-from policyscope.attribution.windows import Windows, windowed_score
+from policyscope.attribution.asking.score import Decisions
+from policyscope.attribution.asking.windows import Windows, windowed_score
+from policyscope.attribution.methods.captum import (
+    BY_FUNCTION,
+    BY_HOOKS,
+    REFUSED,
+    captum_attribution,
+)
 from policyscope.core.errors import MissingPart, PolicyscopeError, UnknownName
 from policyscope.core.tails import tail
 from policyscope.core.target_parser import parse_target

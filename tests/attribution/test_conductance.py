@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from policyscope.attribution import conductance
-from policyscope.attribution.conductance import layer_conductance, neuron_conductance
-from policyscope.attribution.paths import integrated_gradients, nodes
+from policyscope.attribution.methods import conductance
+from policyscope.attribution.methods.conductance import layer_conductance, neuron_conductance
+from policyscope.attribution.methods.paths import integrated_gradients, nodes
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.hooks import capture
 from policyscope.core.tails import tail

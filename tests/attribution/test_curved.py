@@ -8,7 +8,12 @@ import torch
 from scipy.optimize import nnls
 from torch import nn
 
-from policyscope.attribution.curved import CURVED_RULES, curved_gradients, non_negative, splits
+from policyscope.attribution.methods.curved import (
+    CURVED_RULES,
+    curved_gradients,
+    non_negative,
+    splits,
+)
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.tails import tail
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from policyscope.attribution.chosen import choose
+from policyscope.attribution.asking.chosen import choose
+from policyscope.attribution.asking.score import Decisions, score
 from policyscope.attribution.config import METHODS, AttributionConfig
 from policyscope.attribution.explain import attribute, default_target, unit_of
-from policyscope.attribution.faithfulness import infidelity
-from policyscope.attribution.maps import arrays_of
-from policyscope.attribution.paths import integrated_gradients
-from policyscope.attribution.score import Decisions, score
-from policyscope.attribution.summary import attribution_report, by_feature
+from policyscope.attribution.methods.paths import integrated_gradients
+from policyscope.attribution.results.maps import arrays_of
+from policyscope.attribution.results.summary import attribution_report, by_feature
+from policyscope.attribution.trust.faithfulness import infidelity
 from policyscope.cli.explain import Args, found_name
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError, UnknownName
@@ -129,7 +129,7 @@ def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
     expected = integrated_gradients(rest, mean, "gauss", 6).values
     np.testing.assert_allclose(whole.data["attribution"].values, expected, rtol=1e-3, atol=1e-4)
     monkeypatch.setattr("policyscope.attribution.explain.BLOCK", 5)
-    monkeypatch.setattr("policyscope.attribution.baselines.BLOCK", 5)
+    monkeypatch.setattr("policyscope.attribution.asking.baselines.BLOCK", 5)
     np.testing.assert_allclose(
         attribute(road, config).data["attribution"].values, expected, rtol=1e-3, atol=1e-4
     )
@@ -260,7 +260,7 @@ def test_q_values_are_compared_and_policies_asked_why(road):
 def test_places_of_a_frame_are_laid_over_it():
     agent, values = image_agent("clear_cnn"), np.random.rand(4, 6, 16, 16).astype(np.float32)
     seen = Decisions(images(), None, torch.zeros(4, dtype=torch.long))
-    from policyscope.attribution.chosen import Chosen
+    from policyscope.attribution.asking.chosen import Chosen
 
     chosen = Chosen(seen, np.zeros(4, int), np.arange(4), None)
     data = arrays_of(agent, chosen, "2b.relu", values)

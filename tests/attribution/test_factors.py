@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.decomposition import NMF
 
-from policyscope.attribution.factors import factors_of, non_negative_factors
-from policyscope.attribution.score import Decisions
+from policyscope.attribution.asking.score import Decisions
+from policyscope.attribution.methods.factors import factors_of, non_negative_factors
 from policyscope.core.errors import PolicyscopeError
 
 from .conftest import image_agent, images

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from policyscope.attribution import gradients
-from policyscope.attribution.faithfulness import (
+from policyscope.attribution.asking.groups import Groups, blocks, vehicles
+from policyscope.attribution.methods import gradients
+from policyscope.attribution.methods.gradients import gradient
+from policyscope.attribution.methods.paths import integrated_gradients
+from policyscope.attribution.trust.faithfulness import (
     agreement,
     deletion,
     infidelity,
     insertion,
     sensitivity,
 )
-from policyscope.attribution.gradients import gradient
-from policyscope.attribution.groups import Groups, blocks, vehicles
-from policyscope.attribution.paths import integrated_gradients
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.stats import bootstrap_mean
 from policyscope.core.tails import tail

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from policyscope.attribution.gradients import (
+from policyscope.attribution.methods.gradients import (
     grad_cam,
     gradient,
     input_times_gradient,

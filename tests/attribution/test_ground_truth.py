@@ -8,12 +8,12 @@ from torch import nn
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.agents.store import load_agent
-from policyscope.attribution.chosen import choose
+from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
-from policyscope.attribution.ground_truth import box_sums, by_entity
-from policyscope.attribution.maps import arrays_of
-from policyscope.attribution.removals import rank_correlation, removal_effects, removal_figure
+from policyscope.attribution.results.entity_shares import box_sums, by_entity
+from policyscope.attribution.results.maps import arrays_of
+from policyscope.attribution.trust.removals import rank_correlation, removal_effects, removal_figure
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.registry import register
 from policyscope.core.target_parser import parse_target

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from policyscope.attribution.groups import (
+from policyscope.attribution.asking.groups import (
     Groups,
     blocks,
     channels,

@@ -6,10 +6,10 @@ import pytest
 import scipy.stats
 import torch
 
-from policyscope.attribution.faithfulness import agreement, infidelity, sensitivity
-from policyscope.attribution.gradients import gradient, input_times_gradient
-from policyscope.attribution.groups import Groups
-from policyscope.attribution.paths import integrated_gradients
+from policyscope.attribution.asking.groups import Groups
+from policyscope.attribution.methods.gradients import gradient, input_times_gradient
+from policyscope.attribution.methods.paths import integrated_gradients
+from policyscope.attribution.trust.faithfulness import agreement, infidelity, sensitivity
 
 from .conftest import rest_of
 from .test_faithfulness import WEIGHTS, X, linear, planted

@@ -10,11 +10,11 @@ import torch
 import xarray as xr
 
 from policyscope.agents.build import build_network
-from policyscope.attribution import initialisations as module
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
-from policyscope.attribution.initialisations import action_targets, compared, untrained
-from policyscope.attribution.summary import attribution_report, by_feature, by_unit
+from policyscope.attribution.results import initialisations as module
+from policyscope.attribution.results.initialisations import action_targets, compared, untrained
+from policyscope.attribution.results.summary import attribution_report, by_feature, by_unit
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result

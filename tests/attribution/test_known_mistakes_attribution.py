@@ -5,19 +5,19 @@ import pytest
 import torch
 from torch import nn
 
-from policyscope.attribution.curved import curved_gradients
-from policyscope.attribution.factors import factors_of, non_negative_factors
-from policyscope.attribution.gradients import (
+from policyscope.attribution.asking.groups import blocks
+from policyscope.attribution.asking.score import Decisions
+from policyscope.attribution.methods.curved import curved_gradients
+from policyscope.attribution.methods.factors import factors_of, non_negative_factors
+from policyscope.attribution.methods.gradients import (
     grad_cam,
     gradient,
     input_times_gradient,
     smooth_gradient,
 )
-from policyscope.attribution.groups import blocks
-from policyscope.attribution.paths import integrated_gradients
-from policyscope.attribution.perturbation import blur_perturbation, occlusion
-from policyscope.attribution.score import Decisions
-from policyscope.attribution.shapley import sampled_shapley
+from policyscope.attribution.methods.paths import integrated_gradients
+from policyscope.attribution.methods.perturbation import blur_perturbation, occlusion
+from policyscope.attribution.methods.shapley import sampled_shapley
 from policyscope.core.tails import tail
 
 from .conftest import image_agent, images, rest_of, roads

@@ -7,11 +7,11 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from policyscope.attribution.baselines import activations, baseline, blurred
-from policyscope.attribution.chosen import Chosen, choose
+from policyscope.attribution.asking.baselines import activations, baseline, blurred
+from policyscope.attribution.asking.chosen import Chosen, choose
+from policyscope.attribution.asking.score import Decisions
 from policyscope.attribution.config import BASELINES, AttributionConfig, read_baseline, sigma
 from policyscope.attribution.explain import attribute
-from policyscope.attribution.score import Decisions
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.scene import SceneEdit

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from policyscope.attribution import paths
-from policyscope.attribution.gradients import value_and_gradient
-from policyscope.attribution.paths import RULES, integrated_gradients, nodes
+from policyscope.attribution.methods import paths
+from policyscope.attribution.methods.gradients import value_and_gradient
+from policyscope.attribution.methods.paths import RULES, integrated_gradients, nodes
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.tails import tail
 
@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_the_points(clear, monkeypatch):
             return value_and_gradient(rest, activation, rows)
 
         monkeypatch.setattr(paths, "value_and_gradient", watched)
-        monkeypatch.setattr("policyscope.attribution.gradients.MOST_AT_ONCE", 2**15)
+        monkeypatch.setattr("policyscope.attribution.methods.gradients.MOST_AT_ONCE", 2**15)
         integrated_gradients(rest, rule="midpoint", steps=steps)
         seen[steps] = max(sizes)
     assert seen[8] == seen[200] <= 2**15

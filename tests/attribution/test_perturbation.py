@@ -10,9 +10,10 @@ from scipy.stats import entropy
 from torch import nn
 
 from policyscope.agents.agent import Agent
-from policyscope.attribution import perturbation
-from policyscope.attribution.groups import blocks, units, vehicles
-from policyscope.attribution.perturbation import (
+from policyscope.attribution.asking.groups import blocks, units, vehicles
+from policyscope.attribution.asking.score import Decisions
+from policyscope.attribution.methods import perturbation
+from policyscope.attribution.methods.perturbation import (
     blur_perturbation,
     blurs,
     occlusion,
@@ -20,8 +21,7 @@ from policyscope.attribution.perturbation import (
     removals,
     windows,
 )
-from policyscope.attribution.sarfa import action_scores, sarfa
-from policyscope.attribution.score import Decisions
+from policyscope.attribution.methods.sarfa import action_scores, sarfa
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.tails import tail
 from policyscope.envs.stepper import Space

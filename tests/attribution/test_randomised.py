@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from policyscope.agents.build import build_network
-from policyscope.attribution.faithfulness import agreement
-from policyscope.attribution.gradients import gradient
-from policyscope.attribution.randomised import randomised
-from policyscope.attribution.score import Decisions
+from policyscope.attribution.asking.score import Decisions
+from policyscope.attribution.methods.gradients import gradient
+from policyscope.attribution.trust.faithfulness import agreement
+from policyscope.attribution.trust.randomised import randomised
 from policyscope.core.errors import PolicyscopeError
 
 from .conftest import image_agent, images, rest_of

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from policyscope.attribution.score import Decisions
+from policyscope.attribution.asking.score import Decisions
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import replace
 from policyscope.core.target_parser import parse_target

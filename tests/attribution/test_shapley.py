@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from policyscope.attribution import shapley
-from policyscope.attribution.groups import Groups, blocks, channels, units, vehicles
-from policyscope.attribution.score import Decisions, score
-from policyscope.attribution.shapley import exact_shapley, sampled_shapley
+from policyscope.attribution.asking.groups import Groups, blocks, channels, units, vehicles
+from policyscope.attribution.asking.score import Decisions, score
+from policyscope.attribution.methods import shapley
+from policyscope.attribution.methods.shapley import exact_shapley, sampled_shapley
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.tails import tail
 from policyscope.core.target_parser import parse_target

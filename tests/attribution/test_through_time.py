@@ -11,10 +11,14 @@ from torch import nn
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
 from policyscope.attribution import through_time as module
+from policyscope.attribution.asking.windows import Windows
+from policyscope.attribution.results.time_summary import (
+    all_values,
+    by_steps_ago,
+    through_time_report,
+)
 from policyscope.attribution.through_time import through_time
 from policyscope.attribution.time_config import TimeConfig
-from policyscope.attribution.time_summary import all_values, by_steps_ago, through_time_report
-from policyscope.attribution.windows import Windows
 from policyscope.cli.explain import Args, found_name
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError, UnknownName

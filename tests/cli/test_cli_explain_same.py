@@ -6,7 +6,7 @@ import pytest
 
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
-from policyscope.attribution.summary import attribution_report
+from policyscope.attribution.results.summary import attribution_report
 from policyscope.cli.main import main
 from policyscope.core.result import Result
 from policyscope.recordings.read import open_recording

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from policyscope.attribution.summary import by_feature
+from policyscope.attribution.results.summary import by_feature
 from policyscope.core.result import Result
 from policyscope.figures.attribution import draw
 from policyscope.figures.attribution_actions import draw_actions

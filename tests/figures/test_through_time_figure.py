@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from policyscope.attribution.time_summary import by_steps_ago
+from policyscope.attribution.results.time_summary import by_steps_ago
 from policyscope.core.result import Result
 from policyscope.figures.attribution_maps import COLOURS
 from policyscope.figures.through_time import draw

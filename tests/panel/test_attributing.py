@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from policyscope.attribution.config import METHODS, AttributionConfig
 from policyscope.attribution.explain import attribute, default_target
-from policyscope.attribution.ground_truth import by_entity
+from policyscope.attribution.results.entity_shares import by_entity
 from policyscope.cli.main import main
 from policyscope.core.result import Result
 from policyscope.panel import attributing

@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 
 from policyscope.attribution.again import again
-from policyscope.attribution.baselines import activations, baseline
-from policyscope.attribution.chosen import choose
+from policyscope.attribution.asking.baselines import activations, baseline
+from policyscope.attribution.asking.chosen import choose
+from policyscope.attribution.asking.score import INPUT, score
 from policyscope.attribution.config import METHODS, AttributionConfig
 from policyscope.attribution.explain import default_target, one_site
-from policyscope.attribution.levels import level_of
-from policyscope.attribution.score import INPUT, score
-from policyscope.attribution.trust import ROWS, Figure, trust_line
+from policyscope.attribution.trust.levels import level_of
+from policyscope.attribution.trust.line import ROWS, Figure, trust_line
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
@@ -49,7 +49,7 @@ def audit(
 
     Returns:
         A Result with ``mean``, ``low`` and ``high`` (method, figure), the figures being those of
-        ``trust.trust_line`` at the common level, ``spread_reading`` (method), and ``seconds``
+        ``trust_line`` at the common level, ``spread_reading`` (method), and ``seconds``
         (method) that its figures took. The attributes tell the ``level``, the ``baseline`` and why
         methods were ``left_out``.
 

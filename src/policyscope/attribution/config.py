@@ -5,7 +5,7 @@ from ast import literal_eval
 from dataclasses import dataclass
 from typing import Any
 
-from policyscope.attribution.captum_names import (
+from policyscope.attribution.methods.captum_names import (
     BY_FUNCTION,
     BY_HOOKS,
     COALITIONS,

@@ -9,20 +9,20 @@ from jaxtyping import Int
 
 from policyscope.agents.agent import Agent
 from policyscope.attribution.again import again
-from policyscope.attribution.asked import ask, fitted, path_site
-from policyscope.attribution.baselines import BLOCK, Baseline, baseline
-from policyscope.attribution.checks import checks_of, unchecked_because
-from policyscope.attribution.chosen import Chosen, choose
+from policyscope.attribution.asking.baselines import BLOCK, Baseline, baseline
+from policyscope.attribution.asking.chosen import Chosen, choose
 from policyscope.attribution.config import AttributionConfig
-from policyscope.attribution.entities import with_entities
-from policyscope.attribution.initialisations import compared
-from policyscope.attribution.maps import arrays_of
-from policyscope.attribution.methods import explained
-from policyscope.attribution.pictures import baseline_frames
-from policyscope.attribution.removals import removal_figure
-from policyscope.attribution.told import Told
-from policyscope.attribution.trust import trust_line
-from policyscope.attribution.unit_actions import inputs_check, unit_actions
+from policyscope.attribution.methods.asked import ask, fitted, path_site
+from policyscope.attribution.methods.table import explained
+from policyscope.attribution.methods.told import Told
+from policyscope.attribution.methods.unit_actions import inputs_check, unit_actions
+from policyscope.attribution.results.entities import with_entities
+from policyscope.attribution.results.initialisations import compared
+from policyscope.attribution.results.maps import arrays_of
+from policyscope.attribution.results.pictures import baseline_frames
+from policyscope.attribution.trust.checks import checks_of, unchecked_because
+from policyscope.attribution.trust.line import trust_line
+from policyscope.attribution.trust.removals import removal_figure
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance

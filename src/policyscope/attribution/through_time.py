@@ -16,11 +16,11 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.memory import flat_rows, from_flat_rows
-from policyscope.attribution.chosen import Chosen, choose
+from policyscope.attribution.asking.chosen import Chosen, choose
+from policyscope.attribution.asking.windows import Windows, over_time, windowed_score
 from policyscope.attribution.explain import default_target, unit_of
-from policyscope.attribution.paths import ends, integrated_gradients
+from policyscope.attribution.methods.paths import ends, integrated_gradients
 from policyscope.attribution.time_config import TimeConfig
-from policyscope.attribution.windows import Windows, over_time, windowed_score
 from policyscope.core.checks import Check
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress

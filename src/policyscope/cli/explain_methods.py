@@ -31,7 +31,7 @@ def _attribution(args: Any, out: Path, command: str) -> _Explained:
     if args.audit:
         return _audit(args, out, command)
     from policyscope.attribution.explain import attribute
-    from policyscope.attribution.summary import attribution_report
+    from policyscope.attribution.results.summary import attribution_report
     from policyscope.cli.explain_tables import attribution_tables
     from policyscope.figures.attribution_page import write_attribution_page
     from policyscope.recordings.read import open_recording
@@ -112,8 +112,8 @@ def _require_same_weights(card: str, recording: Any) -> None:
 
 
 def _through_time(args: Any, out: Path, command: str) -> _Explained:
+    from policyscope.attribution.results.time_summary import through_time_report
     from policyscope.attribution.through_time import through_time
-    from policyscope.attribution.time_summary import through_time_report
     from policyscope.cli.explain_tables import through_time_table
     from policyscope.figures.through_time_page import write_through_time_page
     from policyscope.recordings.read import open_recording

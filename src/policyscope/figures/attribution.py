@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from policyscope.attribution.summary import by_feature, by_unit
+from policyscope.attribution.results.summary import by_feature, by_unit
 from policyscope.core.result import Result
 from policyscope.figures.attribution_bars import add_bars
 from policyscope.figures.attribution_maps import maps, strongest

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from policyscope.attribution.entities import shares
+from policyscope.attribution.results.entities import shares
 from policyscope.core.result import Result
 from policyscope.figures.attribution_maps import COLOURS, colourscale, scale_of
 from policyscope.figures.theme import dress, ink

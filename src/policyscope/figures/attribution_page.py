@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from policyscope.attribution.entities import by_identity, by_kind
+from policyscope.attribution.results.entities import by_identity, by_kind
 from policyscope.core.result import Result
 from policyscope.figures.attribution import draw
 from policyscope.figures.attribution_actions import draw_actions

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.subplots import make_subplots
 
-from policyscope.attribution.time_summary import all_values, by_steps_ago
+from policyscope.attribution.results.time_summary import all_values, by_steps_ago
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
 from policyscope.figures.attribution_maps import COLOURS

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from policyscope.attribution.time_summary import by_steps_ago
+from policyscope.attribution.results.time_summary import by_steps_ago
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
 from policyscope.figures.page import code, note, table, write_page

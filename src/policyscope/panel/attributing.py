@@ -10,10 +10,10 @@ from math import isfinite
 import numpy as np
 import xarray as xr
 
+from policyscope.attribution.asking.score import INPUT
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.entities import shares as in_sight
 from policyscope.attribution.explain import attribute, default_target
-from policyscope.attribution.score import INPUT
+from policyscope.attribution.results.entities import shares as in_sight
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.panel.contract.attribution import (

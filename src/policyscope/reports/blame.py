@@ -7,8 +7,8 @@ import pandas as pd
 
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
-from policyscope.attribution.ground_truth import by_entity
-from policyscope.attribution.removals import removal_effects
+from policyscope.attribution.results.entity_shares import by_entity
+from policyscope.attribution.trust.removals import removal_effects
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.core.target_parser import parse_target

@@ -119,8 +119,8 @@ describe("what is told", () => {
     const recording = sampleRecording({ picture: picture as never });
     const episode = sampleEpisode({ recording, entities: [[sampleEntity(4, { kind: "saw" })]] });
     const shares = [
-      { name: "wall", identity: 9, value: 8 },
-      { name: "saw", identity: 4, value: 2 },
+      { name: "wall", identity: 9, value: 8, parts: [] },
+      { name: "saw", identity: 4, value: 2, parts: [] },
     ];
     const told = (kinds: string[] | null) =>
       barsOf(answer({ over: "frame", shares }), episode, 0, kinds).bars;
@@ -129,7 +129,11 @@ describe("what is told", () => {
   });
 
   it("counts the units that are left out", () => {
-    const shares = Array.from({ length: 24 }, (_, i) => ({ name: `[${i}]`, value: 24 - i }));
+    const shares = Array.from({ length: 24 }, (_, i) => ({
+      name: `[${i}]`,
+      value: 24 - i,
+      parts: [],
+    }));
     const { bars, more } = barsOf(
       answer({ over: "none", shares, units: 64 }),
       sampleEpisode(),

@@ -1,0 +1,224 @@
+"""Shapley values: the target's change from a baseline, shared out fairly over groups of units.
+
+phi_i = sum over coalitions S without i of |S|! (P - |S| - 1)! / P! * (F(S and i) - F(S))
+
+F(S) is the target where the groups of S are as recorded and all others are as in the baseline.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import factorial
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from policyscope.attribution.asking.groups import Groups
+from policyscope.attribution.methods.gradients import at_once
+from policyscope.core.errors import PolicyscopeError
+from policyscope.core.tails import Tail
+
+#: Players whose coalitions are all looked at: 2^16 forward passes.
+MOST_PLAYERS = 16
+#: Coalitions that go through the network at once: what a layer puts out stays in a core's cache.
+TOGETHER = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Shapley:
+    """What each of P groups accounts for of a target's change from a baseline, for N rows.
+
+    Args:
+        values: (N, P) in the target's unit. A group that is as in the baseline has exactly 0.
+        error: (N, P) standard error of the values; 0 where they are exact.
+        change: (N,) target with all groups as recorded minus with all as in the baseline.
+        gap: (N,) change minus the sum of the values.
+        passes: (N,) forward passes.
+    """
+
+    values: Tensor
+    error: Tensor
+    change: Tensor
+    gap: Tensor
+    passes: Tensor
+
+
+def exact_shapley(
+    rest: Tail, groups: Groups, baseline: Float[Tensor, "N ..."] | float = 0.0
+) -> Shapley:
+    """Shapley values from all coalitions of the groups that differ from the baseline.
+
+    For a network that masks what is absent, let ``score`` hold nothing (``hold=()``): a vehicle
+    whose row is zero is then absent. With the mask held, a row of zeros would still be attended to.
+
+    Args:
+        rest: the target as a function of the activation.
+        groups: P players over the activation's units.
+        baseline: what units of groups outside a coalition are, (N, ...) or one number.
+
+    Raises:
+        PolicyscopeError: groups of another shape, or a row with more than 16 that differ.
+
+    Cost: 2^k forward passes from the site on for a row of which k groups differ.
+
+    Reference: Shapley 1953; Strumbelj & Kononenko 2010, equation 4.
+
+    Example:
+        >>> from policyscope.attribution.asking.groups import vehicles
+        >>> from policyscope.attribution.asking.score import Decisions, score
+        >>> rest = score(agent, target, Decisions(obs), hold=())  # doctest: +SKIP
+        >>> exact_shapley(rest, vehicles(agent.space.obs_shape)).values  # doctest: +SKIP
+    """
+    start, present = _players(rest, groups, baseline)
+    count = present.sum(1)
+    if (most := int(count.max())) > MOST_PLAYERS:
+        raise PolicyscopeError(
+            f"row {int(count.argmax())} has {most} groups that differ from the baseline; exact "
+            f"Shapley values take at most {MOST_PLAYERS} (use sampled_shapley)"
+        )
+    values = torch.zeros(present.shape, dtype=torch.float64)
+    change = torch.zeros(len(present), dtype=torch.float64)
+    for players in sorted(set(count[count > 0].tolist())):
+        bits, shares = torch.arange(players), _shares(players)
+        for rows in (count == players).nonzero()[:, 0].split(max(at_once(rest) >> players, 1)):
+            who = present[rows].nonzero()[:, 1].view(-1, players)
+            worth = _all_coalitions(rest, groups, start, rows, who, bits)
+            values[rows[:, None], who] = worth @ shares
+            change[rows] = worth[:, -1] - worth[:, 0]
+    passes = torch.where(count > 0, 2**count, 0)
+    return Shapley(values, torch.zeros_like(values), change, change - values.sum(1), passes)
+
+
+def sampled_shapley(
+    rest: Tail,
+    groups: Groups,
+    baseline: Float[Tensor, "N ..."] | float = 0.0,
+    permutations: int = 128,
+    seed: int = 0,
+) -> Shapley:
+    """Shapley values estimated from random orders in which the groups come in, for many groups.
+
+    Each order is also gone through backwards: what one overrates, the other tends to underrate.
+    The values of a row always sum to its change. Masks: see ``exact_shapley``.
+
+    Args:
+        rest: the target as a function of the activation.
+        groups: P players over the activation's units.
+        baseline: what units of groups that have not come in are, (N, ...) or one number.
+        permutations: orders, backward ones included: an even number of at least 4.
+        seed: of the orders; the same for every row, whatever is explained beside it.
+
+    Raises:
+        PolicyscopeError: groups of another shape, or an odd number of orders or less than 4.
+
+    Cost: ``permutations * (k - 1) + 2`` forward passes from the site on for a row of which k groups
+    differ from the baseline.
+
+    Reference: Castro et al. 2009; Mitchell et al. 2022, section 3.2.
+
+    Example:
+        >>> from policyscope.attribution.asking.groups import blocks
+        >>> found = sampled_shapley(rest, blocks((3, 64, 64), 8))  # doctest: +SKIP
+        >>> (found.values.abs() > 2 * found.error).sum(1)  # doctest: +SKIP
+    """
+    if permutations < 4 or permutations % 2:
+        raise PolicyscopeError("an even number of permutations is needed, at least 4")
+    start, present = _players(rest, groups, baseline)
+    generator = torch.Generator().manual_seed(seed)
+    forward = torch.stack(
+        [torch.randperm(len(groups), generator=generator) for _ in range(permutations // 2)]
+    )
+    orders = torch.cat([forward, forward.flip(1)])
+    values = torch.zeros(present.shape, dtype=torch.float64)
+    error, change = torch.zeros_like(values), torch.zeros(len(present), dtype=torch.float64)
+    count = present.sum(1)
+    for row in count.nonzero()[:, 0].tolist():
+        worth, place = _along(rest, groups, start, row, present[row], orders)
+        who = present[row].nonzero()[:, 0]
+        brought = worth.diff(dim=1).gather(1, place[:, who])
+        pairs = (brought[: len(forward)] + brought[len(forward) :]) / 2
+        values[row, who] = pairs.mean(0)
+        error[row, who] = pairs.std(0) / len(pairs) ** 0.5
+        change[row] = worth[0, -1] - worth[0, 0]
+    passes = torch.where(count > 0, permutations * (count - 1) + 2, 0)
+    return Shapley(values, error, change, change - values.sum(1), passes)
+
+
+def _players(
+    rest: Tail, groups: Groups, baseline: Tensor | float
+) -> tuple[Float[Tensor, "N ..."], Bool[Tensor, "N P"]]:
+    """The baseline of every row, and the groups that differ from it."""
+    groups.fits(rest.activation)
+    start = torch.as_tensor(baseline).to(rest.activation).expand_as(rest.activation)
+    return start, groups.differing(rest.activation, start)
+
+
+def _shares(players: int) -> Float[Tensor, "S P"]:
+    """What each coalition's worth adds to each player's value: all of the formula's weights."""
+    whole = factorial(players)
+    gain = [factorial(s) * factorial(players - s - 1) / whole for s in range(players)]
+    coalition = torch.arange(2**players)[:, None] >> torch.arange(players) & 1
+    size = coalition.sum(1, keepdim=True)
+    weights = torch.tensor(gain, dtype=torch.float64)
+    joined, missing = weights[(size - 1).clamp(min=0)], weights[size.clamp(max=players - 1)]
+    return torch.where(coalition.bool(), joined, -missing)
+
+
+def _all_coalitions(
+    rest: Tail,
+    groups: Groups,
+    start: Float[Tensor, "N ..."],
+    rows: Int[Tensor, " R"],
+    who: Int[Tensor, "R k"],
+    bits: Int[Tensor, " k"],
+) -> Float[Tensor, "R S"]:
+    """The target for each row and each coalition of the k groups that differ in it."""
+    many = 2 ** len(bits)
+
+    def held(pairs: Int[Tensor, " M"]) -> Bool[Tensor, "M P"]:
+        found = torch.ones(len(pairs), len(groups), dtype=torch.bool)
+        return found.scatter_(1, who[pairs // many], (pairs[:, None] % many >> bits & 1).bool())
+
+    worth = _worth(rest, groups, start, rows.repeat_interleave(many), held)
+    return worth.view(len(rows), many)
+
+
+def _along(
+    rest: Tail,
+    groups: Groups,
+    start: Float[Tensor, "N ..."],
+    row: int,
+    present: Bool[Tensor, " P"],
+    orders: Int[Tensor, "O P"],
+) -> tuple[Float[Tensor, "O k1"], Int[Tensor, "O P"]]:
+    """The target of a row as its groups come in, and which of them each is in each order."""
+    players = int(present.sum())
+    place = torch.empty_like(orders)
+    place.scatter_(1, orders, present[orders].cumsum(1) - 1)
+    within = max(players - 1, 1)
+    many = len(orders) * (players - 1)
+
+    def held(pairs: Int[Tensor, " M"]) -> Bool[Tensor, "M P"]:
+        come = torch.where(pairs < many, pairs % within + 1, (pairs - many) * players)
+        return place[(pairs // within).clamp(max=len(orders) - 1)] < come[:, None]
+
+    worth = _worth(rest, groups, start, torch.full((many + 2,), row), held)
+    ends = worth[many:].expand(len(orders), 2)
+    return torch.cat([ends[:, :1], worth[:many].view(len(orders), -1), ends[:, 1:]], 1), place
+
+
+def _worth(
+    rest: Tail,
+    groups: Groups,
+    start: Float[Tensor, "N ..."],
+    rows: Int[Tensor, " M"],
+    held: Callable[[Int[Tensor, " m"]], Bool[Tensor, "m P"]],
+) -> Float[Tensor, " M"]:
+    """The target of M rows, each with the groups that ``held`` tells for its number."""
+    found = []
+    with torch.no_grad():
+        for some in torch.arange(len(rows)).split(min(at_once(rest), TOGETHER)):
+            of = rows[some]
+            mixed = groups.mix(rest.activation[of], start[of], held(some))
+            found.append(rest(mixed, of).double())
+    return torch.cat(found)

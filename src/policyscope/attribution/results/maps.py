@@ -1,0 +1,81 @@
+"""What the values of an attribution lie on: vehicles by identity, places of the frame, units."""
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+
+from policyscope.agents.agent import Agent
+from policyscope.attribution.asking.chosen import Chosen
+from policyscope.attribution.asking.score import INPUT
+
+
+def arrays_of(
+    agent: Agent, chosen: Chosen, site: str, values: Float[np.ndarray, "N ..."]
+) -> xr.Dataset:
+    """Values with the names of their axes, and what of them can be laid over a scene or a frame.
+
+    Args:
+        agent: whose activations they belong to.
+        chosen: the decisions.
+        site: what they are attributed to.
+        values: of the site's shape, or (N, H, W) where channels were summed.
+
+    Returns:
+        ``attribution`` with dims (row, ...), and ``vehicles`` (row, layer, entity) with
+        ``identity``, or ``map`` (row, layer, y, x), where the site has vehicles or places.
+    """
+    coords = {"episode": ("row", chosen.episode), "step": ("row", chosen.step)}
+    dims, names = _axes(agent, site, values.shape[1:], chosen)
+    data = xr.Dataset({"attribution": (("row", *dims), values.astype(np.float32))}, coords)
+    data = data.assign_coords(names)
+    if dims[:1] == ("slot",) and chosen.identity is not None:
+        return _vehicles(data, chosen.identity[:, -values.shape[1] :])
+    if dims[-2:] == ("y", "x"):
+        total = values if values.ndim == 3 else values.sum(1)
+        flat = {"overlay": "frame", "signed": True, "shown": True}
+        data["map"] = (("row", "layer", "y", "x"), total[:, None].astype(np.float32), flat)
+        return data.assign_coords(layer=["all channels"]).assign(_frames(chosen))
+    return data
+
+
+def _frames(chosen: Chosen) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """The frames that were seen, for figures; none where observations are no pictures."""
+    obs = chosen.decisions.obs.cpu().numpy()
+    if obs.dtype != np.uint8 or obs.ndim != 4 or obs.shape[-1] != 3:
+        return {}
+    return {"frame": (("row", "frame_y", "frame_x", "colour"), obs)}
+
+
+def _axes(
+    agent: Agent, site: str, shape: tuple[int, ...], chosen: Chosen
+) -> tuple[tuple[str, ...], dict[str, list[str]]]:
+    """Names of the axes behind the rows, and of what stands along them."""
+    features = list(agent.space.features)
+    seen = 0 if chosen.identity is None else chosen.identity.shape[1]
+    pictures = chosen.decisions.obs.dim() == 4
+    slots = seen > 1 and len(shape) == 2 and shape[0] in (seen, seen - 1)
+    if site == INPUT and slots and len(features) == shape[1]:
+        return ("slot", "feature"), {"feature": features}
+    if len(shape) == 3 and pictures:
+        return ("channel", "y", "x"), {}
+    if len(shape) == 2 and pictures:  # the channels were summed
+        return ("y", "x"), {}
+    if slots:
+        return ("slot", "unit"), {}
+    return tuple(f"unit_{i}" for i in range(len(shape))), {}
+
+
+def _vehicles(data: xr.Dataset, identity: Int[np.ndarray, "N V"]) -> xr.Dataset:
+    """Sums over a vehicle's row, then each of its numbers."""
+    values = data["attribution"].values
+    shown = np.where((identity >= 0)[..., None], values, np.nan)
+    inner = data["attribution"].dims[2]
+    names = data[inner].values if inner in data.coords else np.arange(values.shape[2])
+    layers, told = shown.sum(2, keepdims=True), ["sum"]
+    if len(names) > 1:
+        layers = np.concatenate([layers, shown], 2)
+        told += [str(name) for name in names]
+    flat = {"signed": True, "shown": True}
+    data["vehicles"] = (("row", "layer", "entity"), layers.transpose(0, 2, 1), flat)
+    data["identity"] = (("row", "entity"), identity)
+    return data.assign_coords(layer=told)

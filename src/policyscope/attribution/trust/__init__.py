@@ -1,0 +1,1 @@
+"""How far the values of an attribution hold."""
