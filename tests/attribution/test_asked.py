@@ -19,7 +19,7 @@ from policyscope.attribution.methods.table import explained
 from policyscope.attribution.methods.unit_actions import contrasts, unit_actions
 from policyscope.attribution.trust.checks import checks_of, unchecked_because
 from policyscope.attribution.trust.levels import at_level, level_of, side_of
-from policyscope.attribution.trust.line import trust_line
+from policyscope.attribution.trust.line import _figure, trust_line
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.target_parser import parse_target
 
@@ -264,6 +264,14 @@ def test_spread_is_over_seeds_of_what_is_drawn_and_over_noise_of_the_rest(seen):
     still = spread(method="occlusion")
     assert "noise" in still.reading
     assert 0 < still.mean < spread(method="gradient").mean
+
+
+def test_decisions_whose_values_nearly_vanish_hardly_count_for_the_spread():
+    shares, sizes = torch.tensor([0.5, 1000.0, 0.2]), torch.tensor([1.0, 1e-6, 2.0])
+    found = _figure("spread", shares, np.array([3, 3, 4]), 0, sizes)
+    assert found.mean == pytest.approx(((0.5 + 1e-3) / (1 + 1e-6) + 0.2) / 2)
+    assert found.n == 3
+    assert _figure("spread", shares, np.array([3, 3, 4]), 0).mean > 100
 
 
 def test_blocks_of_the_audit_are_those_of_shapley_values(seen):

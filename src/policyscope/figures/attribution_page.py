@@ -66,9 +66,9 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
         table("Trust", ("figure", "mean [95 %]", "better", "reads", "n"), trust, TRUST)
         if trust
         else "",
-        table("How far it holds", ("check", "value", "bound", "n", "met"), checks)
+        table("Checks", ("check", "value", "bound", "n", "met"), checks)
         if checks
-        else note(result.unchecked or "", "How far it holds"),
+        else note(result.unchecked or "", "Checks"),
         code(result.python or "", "Again in Python"),
     ]
     write_page(path, f"attribution of {result.data.attrs['target']}", parts, mode)

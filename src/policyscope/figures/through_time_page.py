@@ -53,7 +53,7 @@ def write_through_time_page(result: Result, path: Path, mode: str = "light") -> 
         draw(result, mode),
         note(words),
         table("By steps ago", ("steps ago", *(head[kind] for kind in kinds), "decisions"), lines),
-        table("How far it holds", ("check", "value", "bound", "n", "met"), checks),
+        table("Checks", ("check", "value", "bound", "n", "met"), checks),
         code(result.python or "", "Again in Python"),
     ]
     write_page(path, f"{result.data.attrs['target']} through time", parts, mode)

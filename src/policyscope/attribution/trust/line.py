@@ -96,7 +96,7 @@ def trust_line(
         correlation of the values' sizes with those of the agent before training, over units that
         differ from the baseline. ``spread``: of a method that draws random numbers, the standard
         deviation of its values over seeds; of others their largest change under small noise; both
-        as shares of the values' size. Slopes are multiplied with the difference to the baseline for
+        as shares of the values' size, summed over the decisions of an episode. Slopes are multiplied with the difference to the baseline for
         deletion, insertion and infidelity.
 
     Raises:
@@ -151,7 +151,11 @@ def trust_line(
         "untrained": alike.per_row,
         "spread": _spread(asked, told),
     }
-    line = [_figure(name, rows, episode, config.seed) for name, rows in found.items()]
+    # Of values that nearly vanish the share has no bound: each counts by the size of its values.
+    sizes = {"spread": told["attribution"].double().flatten(1).norm(dim=1)}
+    line = [
+        _figure(name, rows, episode, config.seed, sizes.get(name)) for name, rows in found.items()
+    ]
     return [*line[:-1], replace(line[-1], reading=_SPREAD[spread_over(config, told)])]
 
 
@@ -222,13 +226,21 @@ def _there(rest: Tail) -> Bool[Tensor, "N ..."] | None:
 
 
 def _figure(
-    name: str, rows: Float[Tensor, " N"], episode: Int[np.ndarray, " N"], seed: int
+    name: str,
+    rows: Float[Tensor, " N"],
+    episode: Int[np.ndarray, " N"],
+    seed: int,
+    weights: Float[Tensor, " N"] | None = None,
 ) -> Figure:
     """Mean with an interval over episodes: steps of one are alike."""
     better, reading = _READING[name]
     values = rows.double().cpu().numpy()
-    known = np.isfinite(values)
-    means = [values[known & (episode == k)].mean() for k in np.unique(episode[known])]
+    counts = np.ones(len(values)) if weights is None else weights.cpu().numpy()
+    known = np.isfinite(values) & (counts > 0)
+    means = [
+        np.average(values[known & (episode == k)], weights=counts[known & (episode == k)])
+        for k in np.unique(episode[known])
+    ]
     found = Interval(np.nan, -np.inf, np.inf, 0)
     if means:
         found = bootstrap_mean(np.array(means), seed)
