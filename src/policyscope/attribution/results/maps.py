@@ -22,7 +22,8 @@ def arrays_of(
 
     Returns:
         ``attribution`` with dims (row, ...), and ``vehicles`` (row, layer, entity) with
-        ``identity``, or ``map`` (row, layer, y, x), where the site has vehicles or places.
+        ``identity`` and their ``sums``, or ``map`` (row, layer, y, x), where the site has vehicles
+        or places.
     """
     coords = {"episode": ("row", chosen.episode), "step": ("row", chosen.step)}
     dims, names = _axes(agent, site, values.shape[1:], chosen)
@@ -66,7 +67,7 @@ def _axes(
 
 
 def _vehicles(data: xr.Dataset, identity: Int[np.ndarray, "N V"]) -> xr.Dataset:
-    """Sums over a vehicle's row, then each of its numbers."""
+    """Sums over a vehicle's row, then each of its numbers; the sums once more, to be looked at."""
     values = data["attribution"].values
     shown = np.where((identity >= 0)[..., None], values, np.nan)
     inner = data["attribution"].dims[2]
@@ -75,7 +76,8 @@ def _vehicles(data: xr.Dataset, identity: Int[np.ndarray, "N V"]) -> xr.Dataset:
     if len(names) > 1:
         layers = np.concatenate([layers, shown], 2)
         told += [str(name) for name in names]
-    flat = {"signed": True, "shown": True}
-    data["vehicles"] = (("row", "layer", "entity"), layers.transpose(0, 2, 1), flat)
+    by_layer = layers.transpose(0, 2, 1)
+    data["vehicles"] = (("row", "layer", "entity"), by_layer, {"signed": True})
+    data["sums"] = (("row", "whole", "entity"), by_layer[:, :1], {"signed": True, "shown": True})
     data["identity"] = (("row", "entity"), identity)
-    return data.assign_coords(layer=told)
+    return data.assign_coords(layer=told, whole=told[:1])

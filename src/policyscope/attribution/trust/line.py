@@ -96,8 +96,8 @@ def trust_line(
         correlation of the values' sizes with those of the agent before training, over units that
         differ from the baseline. ``spread``: of a method that draws random numbers, the standard
         deviation of its values over seeds; of others their largest change under small noise; both
-        as shares of the values' size, summed over the decisions of an episode. Slopes are multiplied with the difference to the baseline for
-        deletion, insertion and infidelity.
+        as shares of the values' size, summed over the decisions of an episode. Slopes are
+        multiplied with the difference to the baseline for deletion, insertion and infidelity.
 
     Raises:
         UnknownName, PolicyscopeError: as ``score`` does.

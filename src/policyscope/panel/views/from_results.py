@@ -227,7 +227,7 @@ def _track_info(name: str, res: str, values: xr.DataArray) -> TrackInfo:
 
 def _over(data: xr.Dataset, values: xr.DataArray) -> Literal["entities", "frame", "scene"] | None:
     """What a variable lies on; None where it is no overlay."""
-    if values.dims == ("row", "layer", "entity"):
+    if len(values.dims) == 3 and (values.dims[0], values.dims[2]) == ("row", "entity"):
         told = "identity" in data and data["identity"].dims == ("row", "entity")
         return "entities" if told and data["identity"].dtype.kind in "iu" else None
     if values.dims != ("row", "layer", "y", "x"):
@@ -240,7 +240,7 @@ def _over(data: xr.Dataset, values: xr.DataArray) -> Literal["entities", "frame"
 
 
 def _layers(values: xr.DataArray) -> list[str]:
-    count = values.sizes["layer"]
-    if "layer" in values.coords:
-        return [str(name) for name in values["layer"].values]
-    return [f"layer {i}" for i in range(count)]
+    dim = values.dims[1]
+    if dim in values.coords:
+        return [str(name) for name in values[dim].values]
+    return [f"layer {i}" for i in range(values.sizes[dim])]
