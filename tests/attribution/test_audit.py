@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from policyscope.attribution.asking.baselines import baseline
 from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.audit import AUDITED, audit, audit_report
 from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.explain import answered
 from policyscope.attribution.trust.line import trust_line
+from policyscope.attribution.trust.removals import removal_figure
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
@@ -41,6 +44,16 @@ def test_its_figures_are_those_of_each_methods_trust_line(road):
             AttributionConfig(method=method, target=TARGET), start, common=True,
         )  # fmt: skip
         own = result.data.isel(method=methods.index(method))
+        told = answered(
+            road.agent, parse_target(TARGET), chosen, "preprocess",
+            AttributionConfig(method=method, target=TARGET), start, np.arange(len(chosen.step)),
+        )[0]["attribution"]  # fmt: skip
+        removal = removal_figure(
+            road, parse_target(TARGET), chosen, "preprocess",
+            AttributionConfig(method=method, target=TARGET), told,
+        )  # fmt: skip
+        line = [*line, removal]
+        assert own["figure"].values.tolist() == [figure.name for figure in line]
         assert own["mean"].values.tolist() == [figure.mean for figure in line]
         assert own["low"].values.tolist() == [figure.low for figure in line]
     assert (result.data["low"] <= result.data["mean"]).all()
@@ -54,7 +67,7 @@ def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
     told = json.loads(capsys.readouterr().out)
     kept = Result.load(out)
     assert told["methods"] == json.loads(json.dumps(audit_report(kept)))["methods"]
-    assert len(kept.figure().data) == len(told["better"]) == 5
+    assert len(kept.figure().data) == len(told["better"]) == 6
     assert (out / "figure.html").is_file()
     assert main(["explain", f"{road.path}:0", "--audit", "--target", TARGET]) == 0
     table = capsys.readouterr().out
@@ -65,12 +78,11 @@ def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
 def test_methods_of_vehicles_foretell_their_removal_better_than_slopes(road):
     """All are judged on the same groups, or the figures could not be compared."""
     data = audit(road, AttributionConfig(target=TARGET)).data["mean"]
-    missed = data.sel(figure="infidelity")
-    assert float(missed.sel({"method": "shapley"})) < 0.5 * float(
-        missed.sel({"method": "gradient"})
-    )
-    order = data.sel(figure="insertion")
-    assert float(order.sel({"method": "shapley"})) > float(order.sel({"method": "gradient"}))
+    shapley, gradient = (data.sel({"method": name}) for name in ("shapley", "gradient"))
+    missed, order, truth = ({"figure": name} for name in ("infidelity", "insertion", "removal"))
+    assert float(shapley.sel(missed)) < 0.5 * float(gradient.sel(missed))
+    assert float(shapley.sel(order)) > float(gradient.sel(order))
+    assert float(shapley.sel(truth)) > 0.6 > float(gradient.sel(truth))
 
 
 def test_it_is_about_attributions(road, capsys):

@@ -322,6 +322,10 @@ def test_questions_lie_side_by_side(road, capsys):
         ),
         (["--method", "gradient", "--attribution.baseline", "nought"], "unknown baseline"),
         (["--method", "gradient", "--attribution.rows", "0"], "at least 1 row"),
+        (["--method", "gradient", "--attribution.steps", "0"], "at least 1 step"),
+        (["--method", "gradient", "--attribution.seed", "-1"], "the seed are 0 or more"),
+        (["--method", "gradient", "--attribution.method", "blur"], "the method is given twice"),
+        (["--method", "captum:DeepLft"], "Did you mean captum:DeepLift"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(road, capsys, flags, told):

@@ -77,10 +77,12 @@ def coinrun(tmp_path_factory):
     return record(load_agent("coinrun-gru"), None, 2, 8, [], folder)
 
 
-def figure_of(recording, values, target="q[FASTER]", method="integrated_gradients"):
+def figure_of(recording, values, target="q[FASTER]", method="integrated_gradients", **more):
     chosen = choose(recording, recording.agent)
     config = AttributionConfig(method=method, target=target)
-    return removal_figure(recording, parse_target(target), chosen, "preprocess", config, values)
+    return removal_figure(
+        recording, parse_target(target), chosen, "preprocess", config, values, **more
+    )
 
 
 def shares(recording):
@@ -140,8 +142,8 @@ def test_the_true_shares_rank_as_removals_do_and_wrong_ones_do_not(summing):
     assert figure.mean == pytest.approx(1.0)
     assert figure.n > 10
     assert figure_of(summing, -true).mean == pytest.approx(-1.0)
-    shuffled = true.clone()
-    shuffled[:, 1:] = shuffled[:, torch.randperm(true.shape[1] - 1) + 1]
+    drawn, shuffled = torch.Generator().manual_seed(0), true.clone()
+    shuffled[:, 1:] = shuffled[:, torch.randperm(true.shape[1] - 1, generator=drawn) + 1]
     assert figure_of(summing, shuffled).mean < 0.5
     late = figure_of(summing, true.roll(1, 0))  # another decision's
     assert late.mean < 0.9
@@ -151,6 +153,25 @@ def test_slopes_are_multiplied_with_what_there_is(summing):
     slopes = torch.tensor(WEIGHTS).expand_as(shares(summing)).clone()
     assert figure_of(summing, slopes, method="gradient").mean == pytest.approx(1.0)
     assert figure_of(summing, slopes).n == 0, "the same for all: no ranking"
+
+
+@pytest.mark.parametrize("shape", ["number", "one for all", "one a decision"])
+def test_slopes_are_multiplied_with_the_difference_to_the_baseline(summing, shape):
+    obs, true = choose(summing, summing.agent).decisions.obs, shares(summing)
+    drawn = torch.Generator().manual_seed(1)
+    size = (1 if shape == "one for all" else len(obs), *obs.shape[1:])
+    away = 3 + 4 * torch.rand(size, generator=drawn)  # nothing observed is that far from zero
+    start = 7.0 if shape == "number" else away * torch.randn(size, generator=drawn).sign()
+    slopes = true / (obs - start)
+    figure = figure_of(summing, slopes, method="smooth_gradient", baseline=start)
+    assert figure.mean == pytest.approx(1.0)
+    assert figure.n > 10
+    assert figure_of(summing, slopes, method="smooth_gradient").mean < 0.7
+    assert figure_of(summing, true, baseline=start).mean == pytest.approx(1.0), "shares stay"
+    if shape == "one a decision":
+        others = start.roll(1, 0)
+        mixed = figure_of(summing, slopes, method="smooth_gradient", baseline=others)
+        assert mixed.mean < 0.7
 
 
 def test_it_tells_how_much_removals_change(summing):

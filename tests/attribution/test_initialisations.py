@@ -89,7 +89,7 @@ def test_where_the_initial_weights_are_not_known_only_fresh_ones_stand_there(roa
 def test_none_are_drawn_for_zero(road):
     data = attribute(road, Config(initialisations=0), 0).data
     assert not {"initial", "fresh", "actions"} & set(data)
-    with pytest.raises(PolicyscopeError, match="initialisations are 0 or more"):
+    with pytest.raises(PolicyscopeError, match="initialisations and the seed are 0 or more"):
         Config(initialisations=-1)
 
 

@@ -164,3 +164,25 @@ def test_what_a_baseline_cannot_be_is_told(road):
             baseline(road, road.agent, chosen, name)
     with pytest.raises(PolicyscopeError, match="begin at zero"):
         replace(AttributionConfig(method="curved"), baseline="mean")
+
+
+def test_a_baseline_that_is_the_decision_itself_is_refused(road, capsys):
+    """Nothing would change, and every sum would be complete."""
+    for flags, told in (
+        (["--attribution.baseline", "mean"], "the mean of a single decision is the decision"),
+        (["--attribution.baseline", "removed:99"], "nobody of identity 99"),
+    ):
+        assert main(["explain", f"{road.path}:0:3", "--method", "occlusion", *flags]) == 2
+        assert told in capsys.readouterr().err
+    same = attribute(
+        road, AttributionConfig(baseline="row:0:3", trust=False, initialisations=0), 0, 3
+    )
+    assert not same.checks
+    assert "the same at the baseline" in same.unchecked
+    with pytest.raises(PolicyscopeError, match="a step belongs to an episode"):
+        attribute(road, AttributionConfig(trust=False), step=3)
+
+
+def test_methods_of_whole_recordings_say_so(road, capsys):
+    assert main(["explain", f"{road.path}:0:3"]) == 2
+    assert "the method attention explains a whole recording" in capsys.readouterr().err

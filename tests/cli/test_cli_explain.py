@@ -15,5 +15,5 @@ def test_a_method_without_a_command_line_is_told(monkeypatch, tmp_path, capsys):
     assert main(["explain", str(tmp_path), "--method", "mine"]) == 2
     assert capsys.readouterr().err == (
         "error: method 'mine' has no command line; call it from Python, "
-        "or take attention or attribution or memory or traces\n"
+        "or take attention or attribution or memory or through_time or traces\n"
     )

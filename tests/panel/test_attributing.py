@@ -1,7 +1,9 @@
 """Explanations through the panel's messages: the numbers of Python and of the command line."""
 
 import json
+import os
 import shlex
+import signal
 import time
 from threading import Thread
 
@@ -13,10 +15,11 @@ from policyscope.attribution.config import METHODS, AttributionConfig
 from policyscope.attribution.explain import attribute, default_target
 from policyscope.attribution.results.entity_shares import by_entity
 from policyscope.cli.main import main
+from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
-from policyscope.panel import attributing
+from policyscope.panel import attributing, trusted
 from policyscope.panel.application import application
-from policyscope.panel.trusted import Trusts, reach
+from policyscope.panel.trusted import Interrupted, Trusts, failure, reach
 from policyscope.recordings.read import open_recording
 
 CONV = "embedder.block2.conv"
@@ -46,8 +49,8 @@ def asked(client, rec="rec", episode=1, step=3, **more) -> dict:
 
 def measured(client, limit=120.0, **wanted) -> dict:
     """The trust line, asked for as the page does."""
-    until = time.monotonic() + limit
-    while time.monotonic() < until:
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
         answer = client.post("/api/attribution/trust", json=wanted)
         assert answer.status_code == 200, answer.text
         if answer.json()["measured"]:
@@ -233,18 +236,102 @@ def test_the_trust_line_is_that_of_the_episode(client, recording, folder):
     assert time.monotonic() - began < 1
 
 
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def until(reached, limit=60.0):
+    """Wait until something holds."""
+    end = time.monotonic() + limit
+    while not (found := reached()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert found
+
+
 def test_a_measurement_that_nobody_asks_for_is_stopped(client):
     trusts = client.app.state.trusts = Trusts(patience=0.5)
     wanted = {"recording": "rec", "episode": 0, "method": "gradient"}
     first = client.post("/api/attribution/trust", json=wanted).json()
     assert (first["measured"], first["figures"]) == (False, [])
+    pid = trusts._now._command._process.pid
+    assert alive(pid)
     waits = client.post("/api/attribution/trust", json={**wanted, "episode": 2}).json()
     assert waits["doing"] == "waiting for another one"
-    until = time.monotonic() + 30
-    while trusts._now is not None and time.monotonic() < until:
-        time.sleep(0.1)
-    assert trusts._now is None
+    until(lambda: trusts._now is None)
+    assert not alive(pid)
     assert not trusts._kept
+
+
+def test_a_measurement_that_is_killed_says_so_once_and_begins_anew(client):
+    trusts = client.app.state.trusts = Trusts(patience=2.0)
+    wanted = {"recording": "rec", "episode": 0, "method": "gradient"}
+
+    def ask():
+        return client.post("/api/attribution/trust", json=wanted)
+
+    until(lambda: ask().json()["doing"] not in ("", "beginning"))
+    killed = trusts._now._command._process.pid
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: trusts._now is None)
+    answer = ask()
+    assert answer.status_code == 400
+    assert "ended by SIGKILL" in answer.json()["message"]
+    again = ask()
+    assert (again.status_code, again.json()["measured"]) == (200, False)
+    assert trusts._now._command._process.pid != killed
+    until(lambda: trusts._now is None)  # nobody asks any more
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (ZeroDivisionError("no rows"), "ZeroDivisionError: no rows"),
+        (PermissionError(13, "Permission denied", "/data/secret/result"), "result: "),
+    ],
+)
+def test_whatever_fails_is_kept_and_begins_no_second_process(client, monkeypatch, broken, told):
+    begun, end = [], trusted._Measured.end
+
+    def stops(self, patience):
+        begun.append(self._command._process.pid)
+        self.asked = -1e9
+        assert end(self, patience) is None
+        raise broken
+
+    monkeypatch.setattr(trusted._Measured, "end", stops)
+    trusts = client.app.state.trusts
+    wanted = {"recording": "rec", "episode": 0, "method": "gradient"}
+    assert client.post("/api/attribution/trust", json=wanted).status_code == 200
+    until(lambda: trusts._now is None)
+    for _ in range(3):
+        answer = client.post("/api/attribution/trust", json=wanted)
+        assert answer.status_code == 400, answer.text
+        assert told in answer.json()["message"]
+        assert "/data" not in answer.json()["message"]
+    assert len(begun) == 1
+    assert not alive(begun[0])
+
+
+@pytest.mark.parametrize(
+    ("code", "last", "told", "kind"),
+    [
+        (-9, "how far it holds", "ended by SIGKILL at: how far it holds", Interrupted),
+        (-15, "", "ended by SIGTERM (", Interrupted),
+        (130, "stopped", "ended by SIGINT at: stopped", Interrupted),
+        (2, "error: unknown action 'FLY'", "unknown action 'FLY'", PolicyscopeError),
+        (1, "how far it holds", "ended with status 1 at: how far it holds", PolicyscopeError),
+        (1, "", "ended with status 1", PolicyscopeError),
+    ],
+)
+def test_a_failure_tells_what_ended_it(code, last, told, kind):
+    found = failure(code, last)
+    assert type(found) is kind
+    assert told in str(found)
+    assert not str(found).startswith("error: ")
 
 
 @pytest.mark.parametrize(
@@ -259,9 +346,9 @@ def test_a_trust_line_that_cannot_be_is_refused_at_once(client, more, status, to
 
 def test_a_measurement_that_fails_says_why(client):
     wanted = {"recording": "rec", "episode": 0, "method": "gradient", "target": "q[SIDEWAYS]"}
-    until = time.monotonic() + 60
+    end = time.monotonic() + 60
     answer = client.post("/api/attribution/trust", json=wanted)
-    while answer.status_code == 200 and time.monotonic() < until:
+    while answer.status_code == 200 and time.monotonic() < end:
         time.sleep(0.3)
         answer = client.post("/api/attribution/trust", json=wanted)
     assert answer.status_code == 400, answer.text

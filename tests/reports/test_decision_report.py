@@ -1,6 +1,8 @@
 """A report of one decision: its parts are those that their methods give, and say when missing."""
 
 import json
+import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,10 @@ from policyscope.agents.build import build_network
 from policyscope.agents.store import load_agent
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
+from policyscope.cli import explain as explain_verb
+from policyscope.cli import fork as fork_verb
+from policyscope.cli import report as report_verb
+from policyscope.cli.flags import parse
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.make import make, versioned
 from policyscope.envs.scene import SceneEdit
@@ -19,6 +25,8 @@ from policyscope.recordings.record import record
 from policyscope.recordings.replays.fork import ForkConfig, fork
 from policyscope.recordings.replays.whatif import ask
 from policyscope.recordings.replays.why_not import why_not
+from policyscope.recordings.replays.worlds import Worlds
+from policyscope.reports import blame, decision
 from policyscope.reports.decision import ReportConfig, headline, numbers_of, report
 from policyscope.reports.told import lines_of, values_of
 
@@ -120,6 +128,68 @@ def test_commands_and_origin_name_what_was_used(road, found, tmp_path):
     assert "<script" not in page
     assert found.without.name in page
     assert 'src="data:video/mp4;base64,' in page
+
+
+def test_commands_ask_for_what_was_asked(road):
+    config = ReportConfig(seeds=2, size=96, seed=3, method="gradient")
+    some = report(road, *AT, config, typed="rec")
+    words = {name: shlex.split(line)[2:] for name, line in some.commands.items()}
+    made = parse(report_verb.Args, words["report"], "report", "")
+    asked = {name: getattr(made, name) for name in ReportConfig.__dataclass_fields__}
+    assert ReportConfig(**asked) == replace(config, target=made.target)
+    assert made.target == some.blame.result.data.attrs["target"]
+    assert parse(explain_verb.Args, words["attribution"], "explain", "").attribution.seed == 3
+    played = parse(fork_verb.Args, words["fork"], "fork", "")
+    assert (played.seed, played.seeds) == (3, 2)
+
+
+def test_commands_leave_out_what_is_the_default(road):
+    usual = ReportConfig(seeds=1, fork=False, method="gradient")
+    commands = report(road, *AT, usual).commands
+    assert "seed " not in " ".join(commands.values())
+    assert "--size" not in commands["report"]
+
+
+def test_only_the_usual_target_is_told_in_words(road, found, tmp_path):
+    words = "The Q-value of the chosen action minus the mean over all actions"
+    write_decision(found, tmp_path / "usual.html")
+    page = (tmp_path / "usual.html").read_text()
+    assert f"{words} is" in page
+    assert "The target q[taken]" not in page
+    asked = ReportConfig(size=96, fork=False, target="q[taken]-0.5*q[SLOWER]", method="gradient")
+    write_decision(report(road, *AT, asked), tmp_path / "own.html")
+    page = (tmp_path / "own.html").read_text()
+    assert words not in page
+    assert "The target q[taken] - 0.5*q[SLOWER] is" in page
+
+
+def test_untrained_networks_that_are_not_shown_are_not_asked(poles, monkeypatch):
+    asked = []
+
+    def kept(recording, config, *more):
+        asked.append(attribute(recording, config, *more))
+        return asked[-1]
+
+    monkeypatch.setattr(blame, "attribute", kept)
+    assert report(poles, 1, 2, QUICK).blame.units
+    assert len(asked) == 2
+    for result in asked:
+        assert "attribution" in result.data
+        assert "fresh" not in result.data
+
+
+def test_worlds_are_closed_where_a_part_fails(poles, monkeypatch):
+    closed = []
+
+    class Watched(Worlds):
+        def close(self):
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr(decision, "Worlds", Watched)
+    with pytest.raises(PolicyscopeError, match="number 9 does not exist"):
+        report(poles, 1, 2, ReportConfig(target="q[9]", size=96))
+    assert len(closed) == 1
 
 
 def test_futures_can_be_left_out(road):

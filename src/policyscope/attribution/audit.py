@@ -12,9 +12,10 @@ from policyscope.attribution.asking.baselines import activations, baseline
 from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.asking.score import INPUT, score
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.explain import default_target, one_site
+from policyscope.attribution.explain import answered, default_target, one_site
 from policyscope.attribution.trust.levels import level_of
 from policyscope.attribution.trust.line import ROWS, Figure, trust_line
+from policyscope.attribution.trust.removals import Removals, removal_figure
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
@@ -49,7 +50,8 @@ def audit(
 
     Returns:
         A Result with ``mean``, ``low`` and ``high`` (method, figure), the figures being those of
-        ``trust_line`` at the common level, ``spread_reading`` (method), and ``seconds``
+        ``trust_line`` at the common level and, where values lie on entities, that of
+        ``removal_figure``; ``spread_reading`` (method), and ``seconds``
         (method) that its figures took. The attributes tell the ``level``, the ``baseline`` and why
         methods were ``left_out``.
 
@@ -68,6 +70,8 @@ def audit(
     score(agent, target, chosen.decisions, site)  # what is wrong for all is told as itself
     found: dict[str, list[Figure]] = {}
     seconds, left_out = [], {}
+    effects: dict[tuple[int, int], Removals] = {}
+    everyone = np.arange(len(chosen.decisions))
     asked = [config.method] if config.method not in METHODS else []
     for i, method in enumerate([*AUDITED, *asked]):
         tell_progress(i, len(AUDITED) + len(asked), method.replace("_", " "))
@@ -76,16 +80,23 @@ def audit(
             own = replace(
                 config, method=method, options=config.options if asked[:1] == [method] else ()
             )
-            found[method] = trust_line(agent, target, chosen, site, own, start, common=True)
+            figures = trust_line(agent, target, chosen, site, own, start, common=True)
+            values = answered(agent, target, chosen, site, own, start, everyone)[0]
+            removal = removal_figure(
+                recording, target, chosen, site, own, values["attribution"], start.values[site],
+                effects,
+            )  # fmt: skip
+            found[method] = [*figures, *([removal] if removal else [])]
         except PolicyscopeError as error:
             left_out[method] = str(error)
             continue
         seconds.append(time.perf_counter() - began)
-    line = next(iter(found.values()))
+    line = max(found.values(), key=len)
+    names = [figure.name for figure in line]
     table = {
         part: (
             ("method", "figure"),
-            np.array([[getattr(figure, part) for figure in own] for own in found.values()]),
+            np.array([[_part(own, name, part) for name in names] for own in found.values()]),
         )
         for part in ("mean", "low", "high")
     }
@@ -93,10 +104,10 @@ def audit(
     data = xr.Dataset(
         {
             **table,
-            "spread_reading": ("method", [own[-1].reading for own in found.values()]),
+            "spread_reading": ("method", [_named(own, "spread").reading for own in found.values()]),
             "seconds": ("method", np.array(seconds), {"unit": "s"}),
         },
-        {"method": list(found), "figure": [figure.name for figure in line]},
+        {"method": list(found), "figure": names},
         {
             "target": str(target),
             "site": site,
@@ -105,7 +116,7 @@ def audit(
             "left_out": left_out,
             "decisions": len(chosen.decisions),
             "better": [figure.better for figure in line],
-            "reading": [*(figure.reading for figure in line[:-1]), SPREAD],
+            "reading": [SPREAD if one.name == "spread" else one.reading for one in line],
         },
     )
     told = again(audit, recording, config, episode, step)
@@ -116,6 +127,15 @@ def audit(
         provenance(command or told, config.seed),
         unchecked="a comparison: its figures are the checks of the methods",
     )
+
+
+def _named(line: list[Figure], name: str) -> Figure:
+    return next(figure for figure in line if figure.name == name)
+
+
+def _part(line: list[Figure], name: str, part: str) -> float:
+    """A number of one figure of a line; NaN where the method has no such figure."""
+    return next((float(getattr(one, part)) for one in line if one.name == name), np.nan)
 
 
 def audit_report(result: Result) -> dict[str, Any]:

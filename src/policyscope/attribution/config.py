@@ -53,6 +53,8 @@ COMPLETE = (
 )  # fmt: skip
 #: Methods whose values are slopes, not shares of a change.
 SLOPES = ("gradient", "smooth_gradient", *(CAPTUM + name for name in STEEPNESS))
+#: Methods whose values tell how much, not which way.
+UNSIGNED = (CAPTUM + "Saliency",)
 #: Methods that go from the observation through the site.
 THROUGH = ("conductance", "neuron_conductance")
 #: Methods whose paths are made finer as a whole until they miss little.
@@ -187,7 +189,9 @@ class AttributionConfig:
 
     def __post_init__(self) -> None:
         if self.method not in method_names():
-            raise UnknownName("method", self.method, method_names())
+            captums = self.method.startswith(CAPTUM)
+            valid = method_names() if captums else [*METHODS, f"{CAPTUM}NAME"]
+            raise UnknownName("method", self.method, valid)
         kind = read_baseline(self.baseline)[0]
         if kind == "blur":
             sigma(self.baseline)
@@ -195,8 +199,10 @@ class AttributionConfig:
             raise PolicyscopeError("curved paths begin at zero: leave out the baseline")
         if self.rows < 1 or not 0 < self.tolerance < 1:
             raise PolicyscopeError("at least 1 row is explained, to a tolerance between 0 and 1")
-        if self.initialisations < 0:
-            raise PolicyscopeError("initialisations are 0 or more")
+        if self.initialisations < 0 or self.seed < 0:
+            raise PolicyscopeError("initialisations and the seed are 0 or more")
+        if self.steps < 1 or self.samples < 1:
+            raise PolicyscopeError("at least 1 step and 1 sample are needed")
         if self.factors < 1 or self.window < 1:
             raise PolicyscopeError("at least 1 factor and a window of at least 1 place are needed")
         read_options(self.options)

@@ -11,7 +11,7 @@ from policyscope.agents.agent import Agent
 from policyscope.attribution.again import again
 from policyscope.attribution.asking.baselines import BLOCK, Baseline, baseline
 from policyscope.attribution.asking.chosen import Chosen, choose
-from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.config import SLOPES, AttributionConfig
 from policyscope.attribution.methods.asked import ask, fitted, path_site
 from policyscope.attribution.methods.table import explained
 from policyscope.attribution.methods.told import Told
@@ -68,13 +68,13 @@ def attribute(
     target = parse_target(config.target or default_target(agent))
     sites = list(dict.fromkeys([path_site(config, site), site]))
     start = baseline(recording, agent, chosen, config.baseline, sites)
-    told, whole = _told(
+    told, whole = answered(
         agent, target, chosen, site, config, start, np.arange(len(chosen.decisions))
     )
 
     def values_of(one: Agent, what: Target, rows: Int[np.ndarray, " M"]) -> np.ndarray:
         own = start if one is agent else start.of(one, chosen.decisions, chosen.decisions)
-        return _told(one, what, chosen, site, config, own, rows)[0]["attribution"].numpy()
+        return answered(one, what, chosen, site, config, own, rows)[0]["attribution"].numpy()
 
     trust = []
     if config.trust:
@@ -96,6 +96,7 @@ def attribute(
         checks.append(inputs_check(data))
     for name in {"target", "change", "gap", "missed"} & set(data):
         data[name].attrs["unit"] = unit_of(str(target))
+    data["attribution"].attrs["unit"] = unit_of_values(config.method, str(target))
     return Result(
         "attribution",
         data.assign_attrs(
@@ -109,11 +110,11 @@ def attribute(
         },
         provenance(command or "", config.seed),
         checks,
-        unchecked=None if checks else unchecked_because(config),
+        unchecked=None if checks else unchecked_because(config, told),
     )  # fmt: skip
 
 
-def _told(
+def answered(
     agent: Agent,
     target: Target,
     chosen: Chosen,
@@ -122,7 +123,17 @@ def _told(
     start: Baseline,
     rows: Int[np.ndarray, " M"],
 ) -> tuple[Told, bool]:
-    """What the method says of some decisions, and whether all of the target flows through."""
+    """What a method says of some decisions, and whether all of the target flows through its site.
+
+    Args:
+        agent: whose decisions they are.
+        target: what is attributed.
+        chosen: N decisions.
+        site: what it is attributed to.
+        config: method and options.
+        start: the baseline of the N decisions, or of those alone that are asked about.
+        rows: (M,) which of the decisions.
+    """
     factors = fitted(agent, chosen.decisions, site, config)
     parts: list[Told] = []
     whole = True
@@ -165,6 +176,19 @@ def one_site(agent: Agent, pattern: str) -> str:
     if len(found) > 1:
         raise PolicyscopeError(f"'{pattern}' matches several sites; take one: {', '.join(found)}")
     return found[0]
+
+
+def unit_of_values(method: str, target: str) -> str:
+    """Unit of what a method says of a target.
+
+    Example:
+        >>> unit_of_values("gradient", "value"), unit_of_values("occlusion", "value")
+        ('return a unit of the input', 'return')
+    """
+    if method == "sarfa":
+        return "0 to 1"
+    unit = unit_of(target)
+    return f"{unit or 'target'} a unit of the input" if method in SLOPES else unit
 
 
 def unit_of(target: str) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.memory import flat_rows, from_flat_rows
+from policyscope.attribution.asking.baselines import require_several
 from policyscope.attribution.asking.chosen import Chosen, choose
 from policyscope.attribution.asking.windows import Windows, over_time, windowed_score
 from policyscope.attribution.explain import default_target, unit_of
@@ -83,7 +84,10 @@ def through_time(
         )
     chosen = choose(recording, agent, episode, step, config.rows, config.seed)
     target = parse_target(config.target or default_target(agent))
-    mean = _mean_seen(agent, chosen) if config.baseline == "mean" else None
+    mean = None
+    if config.baseline == "mean":
+        require_several(len(chosen.decisions))
+        mean = _mean_seen(agent, chosen)
     parts = []
     rows = np.arange(len(chosen.decisions))
     for some in np.split(rows, rows[BLOCK::BLOCK]):

@@ -38,5 +38,7 @@ class TimeConfig:
             raise UnknownName("baseline", self.baseline, BASELINES)
         if self.past < 1:
             raise PolicyscopeError(f"past is 1 observation or more, got {self.past}")
+        if self.seed < 0:
+            raise PolicyscopeError(f"the seed is 0 or more, got {self.seed}")
         if self.rows < 1 or not 0 < self.tolerance < 1:
             raise PolicyscopeError("at least 1 row is explained, to a tolerance between 0 and 1")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from policyscope.attribution.config import CAPTUM, AttributionConfig, method_names
+from policyscope.attribution.config import CAPTUM, METHODS, AttributionConfig, method_names
 from policyscope.attribution.time_config import TimeConfig
 from policyscope.circuits.config import AttentionConfig, MemoryConfig
 from policyscope.cli.explain_methods import ATTRIBUTION, COMMANDS, THROUGH_TIME
@@ -115,16 +115,26 @@ def asked(args: Args) -> Args:
     if args.audit and args.method == Args.method:
         args = replace(args, method=ATTRIBUTION)
     if args.method in method_names() or args.method.startswith(CAPTUM):
+        if args.attribution.method not in (AttributionConfig.method, args.method):
+            raise PolicyscopeError(
+                "the method is given twice, by --method and --attribution.method"
+            )
         args = replace(
             args, method=ATTRIBUTION, attribution=replace(args.attribution, method=args.method)
         )
     if args.method not in names("method"):
-        raise UnknownName("method", args.method, [*names("method"), *method_names()])
+        raise UnknownName("method", args.method, [*METHODS, *names("method"), f"{CAPTUM}NAME"])
     if args.method not in COMMANDS:
         told = f"method '{args.method}' has no command line; call it from Python"
         raise PolicyscopeError(f"{told}, or take {' or '.join(sorted(COMMANDS))}")
     _check_flags(args)
     if args.method not in QUESTIONS:
+        path, *numbers = split_part(args.recording)
+        if numbers != [None, None]:
+            raise PolicyscopeError(
+                f"the method {args.method} explains a whole recording: give {path}, or take a "
+                "method such as --method integrated_gradients"
+            )
         return args
     given = {k: v for k in ("target", "site") if (v := getattr(args, k)) is not None}
     args = replace(args, **{args.method: replace(getattr(args, args.method), **given)})

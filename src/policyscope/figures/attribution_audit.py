@@ -48,6 +48,6 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
         f"color:{soft}'>{data.attrs['decisions']} decisions judged by "
         f"{data.attrs['level']}, 95 % bootstrap intervals; the dotted "
         "line is what knows nothing</span>",
-        width=max(900, 230 * len(figures) + 160), height=150 + 56 * len(methods) + 60,
+        width=min(max(900, 230 * len(figures) + 160), 1180), height=150 + 56 * len(methods) + 60,
         margin={"t": 150},
     )  # fmt: skip

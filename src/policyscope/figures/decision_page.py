@@ -115,7 +115,7 @@ def _attribution(report: Report, mode: str) -> str:
     unit = f" ({unit})" if (unit := data["target"].attrs.get("unit", "")) else ""
     target = float(data["target"].values[0])
     told = (
-        f"{_target_words(data.attrs['target'])} is {_number(target)}{unit}. "
+        f"{_target_words(blame)} is {_number(target)}{unit}. "
         f"{data.attrs['method'].replace('_', ' ').capitalize()} at {data.attrs['site']} shares it "
         "out. Positive speaks for it, negative against it."
     )
@@ -130,11 +130,11 @@ def _attribution(report: Report, mode: str) -> str:
     )
 
 
-def _target_words(target: str) -> str:
+def _target_words(blame: Blame) -> str:
     """The target; why this action rather than others is a long formula."""
-    if target.startswith("q[taken] - 0.") or target.startswith("q[taken]-0."):
+    if blame.against_mean:
         return "The Q-value of the chosen action minus the mean over all actions"
-    return f"The target {target}"
+    return f"The target {blame.result.data.attrs['target']}"
 
 
 def _shares(blame: Blame) -> str:

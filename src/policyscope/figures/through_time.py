@@ -5,10 +5,10 @@ import io
 
 import numpy as np
 import plotly.graph_objects as go
-from PIL import Image
 from plotly.subplots import make_subplots
 
 from policyscope.attribution.results.time_summary import all_values, by_steps_ago
+from policyscope.core.errors import MissingPart
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
 from policyscope.figures.attribution_maps import COLOURS
@@ -16,6 +16,8 @@ from policyscope.figures.theme import dress, head_colour, ink
 
 #: Side of a frame over a bar, in pixels of the figure, and of the band that the frames fill.
 FRAME, ABOVE = 56, 0.72
+#: Of a page's column, in pixels.
+WIDEST = 1140
 
 
 def draw(result: Result, mode: str = "light") -> go.Figure:
@@ -24,6 +26,9 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     Args:
         result: of ``attribution.through_time.through_time``.
         mode: light or dark.
+
+    Raises:
+        MissingPart: Pillow is not installed and a single decision has frames.
     """
     data, soft = result.data, ink(mode)["soft"]
     single = data.sizes["row"] == 1
@@ -93,7 +98,7 @@ def _single(result: Result, mode: str) -> go.Figure:
     )  # fmt: skip
     _axis(figure, past, None in ago, mode, 1)
     figure.update_yaxes(title=data.attrs["unit"] or "unit of the target")
-    width = max(620, 150 + (past + 4) * (FRAME + 4))
+    width = min(max(620, 150 + (past + 4) * (FRAME + 4)), WIDEST)
     if "frame" not in data:
         return figure.update_layout(width=width, height=430)
     figure.update_yaxes(domain=[0, ABOVE])
@@ -133,6 +138,10 @@ def _reach(value: float) -> float:
 
 def _png(frame: np.ndarray) -> str:
     """A picture that a page holds in itself."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise MissingPart("pillow", "video") from None
     buffer = io.BytesIO()
     Image.fromarray(frame).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

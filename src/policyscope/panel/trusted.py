@@ -1,7 +1,9 @@
 """Trust lines that pages ask for: each is measured once, by a process that ends with the asking."""
 
+import logging
 import shlex
 import shutil
+import signal
 import tempfile
 import time
 from collections import OrderedDict
@@ -10,7 +12,7 @@ from threading import Lock, Thread
 
 import numpy as np
 
-from policyscope.core.errors import PolicyscopeError
+from policyscope.core.errors import PolicyscopeError, system_error
 from policyscope.core.result import Result
 from policyscope.panel.attributing import config_of, flags
 from policyscope.panel.contract.attribution import AttributionQuestion, TrustFigure, TrustLine
@@ -20,6 +22,7 @@ from policyscope.panel.shelf.describe import shows_frames
 from policyscope.panel.shelf.shelf import Shelf, recording_signature
 from policyscope.recordings.read import Recording
 
+LOG = logging.getLogger("policyscope.panel")
 #: Decisions of an episode that are looked at; one of a frame costs seconds.
 ROWS, ROWS_OF_FRAMES = 32, 8
 #: Share of the places of a frame whose colours are not full.
@@ -32,6 +35,12 @@ NICE = 10
 MOST_KEPT = 256
 #: ``policyscope explain`` ended well, though a check of its result failed.
 _CHECK_FAILED = 3
+#: A program that catches a signal ends with the status 128 plus its number.
+_CAUGHT = 128
+
+
+class Interrupted(PolicyscopeError):
+    """A measurement that a signal ended; asked for again, it may go well."""
 
 
 class Trusts:
@@ -46,11 +55,14 @@ class Trusts:
 
     def __init__(self, patience: float = PATIENCE):
         self._patience, self._lock = patience, Lock()
-        self._kept: OrderedDict[tuple, TrustLine | str] = OrderedDict()
+        self._kept: OrderedDict[tuple, TrustLine | PolicyscopeError] = OrderedDict()
         self._now: _Measured | None = None
 
     def answer(self, shelf: Shelf, wanted: AttributionQuestion) -> TrustLine:
         """The trust line of an episode, or how far it is measured; ask on until it is.
+
+        What failed fails again the same way; what a signal ended is told once and then measured
+        anew.
 
         Args:
             shelf: what is served.
@@ -67,6 +79,8 @@ class Trusts:
         line = shlex.join(["policyscope", *_words(shelf.typed(recording.path), recording, wanted)])
         with self._lock:
             kept = self._kept.get(key)
+            if isinstance(kept, Interrupted):
+                del self._kept[key]
             if kept is None and self._now is None:
                 words = _words(str(recording.path.resolve()), recording, wanted)
                 self._now = _Measured(key, line, words)
@@ -74,8 +88,8 @@ class Trusts:
             now = self._now
             if now is not None and now.key == key:
                 now.asked = time.monotonic()
-        if isinstance(kept, str):
-            raise PolicyscopeError(kept)
+        if isinstance(kept, PolicyscopeError):
+            raise kept.with_traceback(None)
         if kept is not None:
             return kept
         if now is None or now.key != key:
@@ -85,11 +99,12 @@ class Trusts:
 
     def _follow(self, run: "_Measured", folder: Path) -> None:
         """Await the end of a measurement, and stop it where nobody asks for it any more."""
-        found: TrustLine | str | None = None
+        found: TrustLine | PolicyscopeError | None = None
         try:
             found = run.end(self._patience)
-        except PolicyscopeError as error:
-            found = without_folders(str(error), folder)
+        except Exception as error:  # whatever it is: what is not kept would begin again and again
+            kind = Interrupted if isinstance(error, Interrupted) else PolicyscopeError
+            found = kind(without_folders(_told(error), folder))
         finally:
             with self._lock:
                 self._now = None
@@ -126,12 +141,46 @@ class _Measured:
                     self._command.stop()
                     return None
             if self._code not in (0, _CHECK_FAILED):
-                told = self._command.told()[2].removeprefix("error: ")
-                raise PolicyscopeError(told or f"the measurement ended with status {self._code}")
+                raise failure(self._code, self._command.told()[2])
             return _line(Result.load(self._folder / "result"), self.line)
         finally:
             self._command.close()
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def failure(code: int | None, last: str) -> PolicyscopeError:
+    """Why a measurement failed, as a line.
+
+    Args:
+        code: exit code, negative for a signal.
+        last: the last line it said; its own error, or how far it was.
+
+    Returns:
+        Interrupted where a signal ended it.
+
+    Example:
+        >>> print(failure(-9, "how far it holds"))
+        the measurement was ended by SIGKILL at: how far it holds (ask again to measure anew)
+    """
+    at = f" at: {last}" if last else ""
+    code = code or 0
+    number = -code if code < 0 else code - _CAUGHT
+    if number in {int(known) for known in signal.Signals}:
+        name = signal.Signals(number).name
+        return Interrupted(f"the measurement was ended by {name}{at} (ask again to measure anew)")
+    if last.startswith("error: "):
+        return PolicyscopeError(last.removeprefix("error: "))
+    return PolicyscopeError(f"the measurement ended with status {code}{at}")
+
+
+def _told(error: Exception) -> str:
+    """One line for an error; one that nobody foresaw is told in the log as well."""
+    if isinstance(error, PolicyscopeError):
+        return str(error)
+    if isinstance(error, OSError):
+        return str(system_error(error))
+    LOG.error("a trust line failed", exc_info=error)
+    return f"the measurement failed: {type(error).__name__}: {error}"
 
 
 def _words(path: str, recording: Recording, wanted: AttributionQuestion) -> list[str]:

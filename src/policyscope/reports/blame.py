@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from policyscope.attribution.config import AttributionConfig
-from policyscope.attribution.explain import attribute
+from policyscope.attribution.explain import attribute, default_target
 from policyscope.attribution.results.entity_shares import by_entity
 from policyscope.attribution.trust.removals import removal_effects
 from policyscope.core.errors import PolicyscopeError
@@ -52,6 +52,7 @@ def blame_of(
         UnknownName: no such site, action or output.
         PolicyscopeError: the target does not depend on the site, or looks ahead.
     """
+    config = replace(config, initialisations=0)  # what they give is not shown
     one = attribute(recording, replace(config, trust=False), episode, step)
     many = attribute(recording, config)
     table = by_entity(recording, one.data)
@@ -70,6 +71,7 @@ def blame_of(
     return Blame(
         one, table.iloc[order].reset_index(drop=True), _units(one) if table.empty else [],
         list(many.data.attrs["trust"]), int(many.data.sizes["row"]),
+        _against_mean(recording, one.data.attrs["target"]),
     )  # fmt: skip
 
 
@@ -80,6 +82,12 @@ def removable(entities: pd.DataFrame) -> pd.DataFrame:
         entities: of a ``Blame``.
     """
     return entities[np.isfinite(entities["effect"].to_numpy(float))]
+
+
+def _against_mean(recording: Recording, target: str) -> bool:
+    """Whether a target compares the chosen action's Q-value with the mean over all actions."""
+    agent = recording.agent
+    return agent.head == "q" and parse_target(target) == parse_target(default_target(agent))
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

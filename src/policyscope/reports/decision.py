@@ -103,19 +103,21 @@ def report(
     if asked.target:
         parse_target(asked.target)
     made = _Parts(recording, episode, step, config, progress)
-    numbers = made.part("numbers", lambda: numbers_of(recording, episode, step))
-    clip = made.part("clip", lambda: film(recording, episode, step, config.size))
-    scene = made.part("scene", made.scene)
-    own = bool(config.target or config.method or config.site != ReportConfig.site)
-    blame = made.part(
-        "attribution",
-        lambda: blame_of(recording, episode, step, asked, made.worlds),
-        strict=own and recording.act != "unknown",
-    )
-    nearest = made.part("why not", lambda: made.nearest(numbers))
-    without = made.part("without", lambda: made.without(blame, numbers))
-    forked = made.part("fork", lambda: made.fork(without))
-    made.close()
+    try:
+        numbers = made.part("numbers", lambda: numbers_of(recording, episode, step))
+        clip = made.part("clip", lambda: film(recording, episode, step, config.size))
+        scene = made.part("scene", made.scene)
+        own = bool(config.target or config.method or config.site != ReportConfig.site)
+        blame = made.part(
+            "attribution",
+            lambda: blame_of(recording, episode, step, asked, made.worlds),
+            strict=own and recording.act != "unknown",
+        )
+        nearest = made.part("why not", lambda: made.nearest(numbers))
+        without = made.part("without", lambda: made.without(blame, numbers))
+        forked = made.part("fork", lambda: made.fork(without))
+    finally:
+        made.close()
     place = f"{typed or recording.path}:{episode}:{step}"
     target = blame.result.data.attrs["target"] if blame else asked.target
     return Report(

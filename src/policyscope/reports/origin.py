@@ -85,24 +85,28 @@ def commands_of(
     Args:
         place: the step as it is typed.
         asked: the attribution.
-        config: of the report.
+        config: of the report; its size and seed are told where they are not the default.
         nearest: the counterfactual scene.
         without: what was removed.
         forked: what came of playing on.
     """
     target = ["--target", asked.target] if asked.target else []
     how = ["--method", asked.method, *target, "--site", asked.site]
-    given = [] if config.fork else ["--no-fork"]
+    seeds = ["--seeds", str(config.seeds)]
+    seed = ["--seed", str(config.seed)] if config.seed != type(config).seed else []
+    size = ["--size", str(config.size)] if config.size != type(config).size else []
+    given = [*size, *seed, *([] if config.fork else ["--no-fork"])]
+    drawn = ["--attribution.seed", str(asked.seed)] if asked.seed != AttributionConfig.seed else []
     lines = {
-        "report": ["report", place, *how, "--seeds", str(config.seeds), *given],
-        "attribution": ["explain", place, *how],
+        "report": ["report", place, *how, *seeds, *given],
+        "attribution": ["explain", place, *how, *drawn],
     }
     if nearest:
         lines["why not"] = ["why-not", place, nearest.action]
     if without:
         edit = ["--edit", f"remove {without.identity}"]
         if forked:
-            lines["fork"] = ["fork", place, *edit, "--seeds", str(config.seeds)]
+            lines["fork"] = ["fork", place, *edit, *seeds, *seed]
     return {
         name: without_paths(shlex.join(["policyscope", *words])) for name, words in lines.items()
     }

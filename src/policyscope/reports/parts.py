@@ -82,6 +82,8 @@ class Blame:
         units: name and value of the units, greatest first, where there are no entities.
         trust: lines of the trust line, measured over the recording.
         decisions: decisions of the recording it was measured on.
+        against_mean: whether the target is the Q-value of the chosen action minus the mean over
+            all actions.
     """
 
     result: Result
@@ -89,6 +91,7 @@ class Blame:
     units: list[tuple[str, float]]
     trust: list[dict[str, Any]]
     decisions: int
+    against_mean: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,6 @@ class Report:
         seconds: that each part took.
         provenance: facts by title.
         commands: that make each part again, by the part's name.
-        notes: what could not be shown as it should.
     """
 
     headline: str
@@ -165,7 +167,6 @@ class Report:
     seconds: dict[str, float]
     provenance: dict[str, str]
     commands: dict[str, str]
-    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

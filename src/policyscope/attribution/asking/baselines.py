@@ -97,8 +97,9 @@ def baseline(
 
     Raises:
         UnknownName: no such baseline, episode or kind of entity.
-        PolicyscopeError: no such step, nobody of that identity, a scene that cannot be changed, or
-            a blur of what is no map or with a standard deviation that is not above 0.
+        PolicyscopeError: no such step, nobody of that identity, a scene that cannot be changed or
+            looks the same, a mean of a single decision, or a blur of what is no map or with a
+            standard deviation that is not above 0.
 
     Cost: nothing for zero; a forward pass over all decisions for mean and blur; for ``removed``
     also the restoring of each decision's world.
@@ -112,6 +113,7 @@ def baseline(
     if kind == "zero":
         return Baseline(dict.fromkeys(sites, torch.zeros(())))
     if kind == "mean":
+        require_several(len(decisions))
         told = f"mean of {len(decisions)} decisions"
         return Baseline(_mean(agent, decisions, sites), told, name=name)
     if kind == "blur":
@@ -126,10 +128,28 @@ def baseline(
     changed = without(recording, chosen, words[0] or "")
     same = int((changed.obs == decisions.obs).flatten(1).all(1).sum())
     told = f"the scene without {changed.who}"
+    if same == len(decisions):
+        raise PolicyscopeError(
+            f"the agent sees the same without {changed.who} at all of these decisions: there is "
+            "nothing to account for"
+        )
     if same:
         told += f"; {same} of {len(decisions)} decisions stay as they are"
     there = Decisions(changed.obs, decisions.state, decisions.taken)
     return Baseline(activations(agent, there, sites), told, same, there, name)
+
+
+def require_several(decisions: int) -> None:
+    """Refuse the mean of a single decision.
+
+    Raises:
+        PolicyscopeError: it is the decision itself, and nothing would change.
+    """
+    if decisions < 2:
+        raise PolicyscopeError(
+            "the mean of a single decision is the decision itself; explain its episode, or take "
+            "the baseline zero or row:EPISODE:STEP"
+        )
 
 
 def activations(agent: Agent, decisions: Decisions, sites: Sequence[str]) -> dict[str, Tensor]:

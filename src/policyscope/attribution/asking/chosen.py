@@ -56,6 +56,8 @@ def choose(
 
     Cost: reads the observations of the episodes in which a decision was drawn.
     """
+    if step is not None and episode is None:
+        raise PolicyscopeError("a step belongs to an episode; give both")
     table = recording.episodes.sort_values("episode")
     numbers = [int(k) for k in table["episode"]] if episode is None else [episode]
     lengths = [int(n) for n in table["steps"]]

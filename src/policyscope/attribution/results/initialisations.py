@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from policyscope.agents.agent import Agent
 from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.trust.randomised import AWAY
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.target_parser import Target, parse_target
@@ -25,8 +26,6 @@ MOST_UNITS = 256
 
 #: Decisions that untrained agents are asked about at most.
 ASKED = 128
-#: Runs are seeded with small numbers; a fresh initialisation must not be the run's own.
-AWAY = 10_000
 
 #: What the targets of actions are, by head.
 ACTIONS = {

@@ -26,12 +26,26 @@ def checks_of(config: AttributionConfig, told: Told, whole: bool = True) -> list
     if config.method not in COMPLETE or "gap" not in told or not whole:
         return []
     gap, change = told["gap"].abs(), told["change"].abs()
-    share = float(gap.mean() / change.mean()) if float(change.mean()) else float(gap.mean() > 0)
+    if nothing_changes(told) and not float(gap.max()):
+        return []
+    share = float(gap.mean() / change.mean()) if float(change.mean()) else float("inf")
     return [Check.at_most("completeness: mean gap / mean change", share, GAP, len(gap))]
 
 
-def unchecked_because(config: AttributionConfig) -> str:
-    """Why a method's values have no check."""
+def nothing_changes(told: Told) -> bool:
+    """Whether the target is everywhere what it is at the baseline."""
+    return "change" in told and not bool(told["change"].any())
+
+
+def unchecked_because(config: AttributionConfig, told: Told) -> str:
+    """Why a method's values have no check.
+
+    Args:
+        config: names the method.
+        told: what it said.
+    """
+    if nothing_changes(told):
+        return "the target is the same at the baseline: there is nothing to account for"
     if config.method == "shapley":
         return "exact: every coalition was looked at"
     if config.method in THROUGH:

@@ -12,7 +12,14 @@ from policyscope.agents.agent import Agent
 from policyscope.attribution.asking.baselines import Baseline, activations
 from policyscope.attribution.asking.chosen import Chosen
 from policyscope.attribution.asking.score import INPUT, score
-from policyscope.attribution.config import CAPTUM, SAMPLED, SLOPES, STEPPED, AttributionConfig
+from policyscope.attribution.config import (
+    CAPTUM,
+    SAMPLED,
+    SLOPES,
+    STEPPED,
+    UNSIGNED,
+    AttributionConfig,
+)
 from policyscope.attribution.methods.asked import Asked, ask, fitted
 from policyscope.attribution.methods.by_captum import GROUPED
 from policyscope.attribution.methods.captum_names import COALITIONS
@@ -133,7 +140,7 @@ def trust_line(
         return found if groups is None else at_level(_shares(theirs, found), groups)
 
     missed = infidelity(rest, judged, start, groups=groups, seed=config.seed)
-    signed = config.method not in _UNSIGNED or "abs=False" in config.options
+    signed = config.method not in UNSIGNED or "abs=False" in config.options
     curves = [
         curve(rest, judged, start, STEPS, groups, signed, seed=config.seed)
         for curve in (deletion, insertion)
@@ -159,8 +166,6 @@ def trust_line(
     return [*line[:-1], replace(line[-1], reading=_SPREAD[spread_over(config, told)])]
 
 
-#: Values that tell how much, not which way.
-_UNSIGNED = (CAPTUM + "Saliency",)
 _READING = {
     "deletion": ("higher", "0: no better than a random order"),
     "insertion": ("higher", "0: no better than a random order"),
@@ -198,7 +203,7 @@ def _shares(asked: Asked, values: Float[Tensor, "N ..."]) -> Float[Tensor, "N ..
     if asked.config.method not in SLOPES:
         return values
     away = asked.rest.activation - asked.start
-    return values * (away.abs() if asked.config.method in _UNSIGNED else away)
+    return values * (away.abs() if asked.config.method in UNSIGNED else away)
 
 
 def _spread(asked: Asked, told: Told) -> Float[Tensor, " N"]:

@@ -19,6 +19,8 @@ from policyscope.rollouts.loop import Episode
 
 #: Initialisations where the run's own is unknown.
 FRESH = 5
+#: Runs are seeded with small numbers; a fresh initialisation must not be the run's own.
+AWAY = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,8 @@ def randomised(
     if fresh is not None and fresh < 1:
         raise PolicyscopeError("at least 1 initialisation is needed")
     policy = baseline("untrained", agent if fresh is None else replace(agent, initial=None))
-    draws = [Episode(i, Start(seed=i)) for i in range(seed, seed + (fresh or FRESH))]
+    seeds = range(seed + AWAY, seed + AWAY + (fresh or FRESH))
+    draws = [Episode(i, Start(seed=i)) for i in seeds]
     trained = attribute(agent)
     found = []
     for untrained, _ in policy.parts(draws):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from policyscope.attribution.asking.chosen import Chosen
 from policyscope.attribution.asking.score import score
-from policyscope.attribution.config import SLOPES, AttributionConfig
+from policyscope.attribution.config import SLOPES, UNSIGNED, AttributionConfig
 from policyscope.attribution.methods.asked import held
 from policyscope.attribution.results.entity_shares import by_entity
 from policyscope.attribution.results.maps import arrays_of
@@ -124,6 +124,7 @@ def removal_figure(
     config: AttributionConfig,
     values: Float[Tensor, "N ..."],
     baseline: Tensor | float = 0.0,
+    known: dict[tuple[int, int], Removals] | None = None,
 ) -> Figure | None:
     """Whether an attribution ranks the entities of a scene as their removal does.
 
@@ -140,15 +141,17 @@ def removal_figure(
         values: (N, ...) the attribution.
         baseline: what the activation was compared with, (N, ...), (1, ...) or one number: slopes
             are multiplied with the difference.
+        known: effects by episode and step that were measured before; new ones are put there.
 
     Returns:
-        The figure; its reading tells the mean size of the effects. None where the values lie on no
-        entities, scenes cannot be changed, or the target reads more than outputs of its step.
+        The figure; its reading tells the mean size of the effects, or why none was measured. None
+        where the values lie on no entities or tell no direction, or the target reads more than
+        outputs of its step.
 
     Cost: a replay of the episodes that decisions are drawn from, and an observation an entity: 2 to
         5 s for 32 decisions.
     """
-    if not of_outputs(target):
+    if not of_outputs(target) or config.method in UNSIGNED:
         return None
     agent, numbers = recording.agent, values.numpy()
     able = _movable(by_entity(recording, arrays_of(agent, chosen, site, numbers)))
@@ -164,12 +167,15 @@ def removal_figure(
         given = given[torch.as_tensor(rows)] if given.dim() and len(given) > 1 else given
         shares = shares * (start - given)
     table = _movable(by_entity(recording, arrays_of(agent, drawn, site, shares.numpy())))
+    effects_at = {} if known is None else known
     worlds, found, sizes = Worlds(), np.full(len(rows), np.nan), []
     try:
         for i, lines in table.groupby("row"):
             tell_progress(int(i), len(rows), "removing entities")
             k, step = int(drawn.episode[i]), int(drawn.step[i])
-            removed = removal_effects(recording, target, k, step, worlds)
+            if (k, step) not in effects_at:
+                effects_at[k, step] = removal_effects(recording, target, k, step, worlds)
+            removed = effects_at[k, step]
             effects = dict(zip(removed.identity.tolist(), removed.effect, strict=True))
             both = [
                 (share, effects[who])
@@ -179,11 +185,15 @@ def removal_figure(
             if len(both) >= LEAST:
                 found[i] = rank_correlation(*np.array(both).T)
                 sizes += [abs(effect) for _, effect in both]
-    except PolicyscopeError:  # no world, or not the recorded one: the values stand without it
-        return None
+    except PolicyscopeError as error:  # no world, or not the recorded one: the values stand alone
+        return _unmeasured(str(error))
     finally:
         worlds.close()
     return _figure(found, drawn.episode, sizes, config.seed) if sizes else None
+
+
+def _unmeasured(cause: str) -> Figure:
+    return Figure("removal", np.nan, -np.inf, np.inf, 0, "higher", f"not measured: {cause}")
 
 
 def _movable(table: Any) -> Any:
