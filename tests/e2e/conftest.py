@@ -276,8 +276,10 @@ class Visitor:
         raise AssertionError(f"{part} does not come to rest")
 
     def numbers(self, selector: str) -> list[float]:
-        """Numbers that the page prints, with its true minus sign."""
-        texts = self.page.locator(selector).all_inner_texts()
+        """Numbers that the page prints once they are there, with its true minus sign."""
+        found = self.page.locator(selector)
+        found.first.wait_for()
+        texts = found.all_inner_texts()
         return [float(text.replace("\u2212", "-")) for text in texts]
 
     def at_step(self, step: int) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from policyscope.core.files import write_text
 from policyscope.figures.decision_pictures import drawn, legend, video
 from policyscope.figures.decision_style import style
@@ -116,8 +118,8 @@ def _attribution(report: Report, mode: str) -> str:
     target = float(data["target"].values[0])
     told = (
         f"{_target_words(blame)} is {_number(target)}{unit}. "
-        f"{data.attrs['method'].replace('_', ' ').capitalize()} at {data.attrs['site']} shares it "
-        "out. Positive speaks for it, negative against it."
+        f"{data.attrs['method'].replace('_', ' ').capitalize()} at {data.attrs['site']} "
+        f"{_what_is_shared(data)}. Positive speaks for it, negative against it."
     )
     flat = data["map"].values[0, 0] if "map" in data else None
     picture = ""
@@ -128,6 +130,14 @@ def _attribution(report: Report, mode: str) -> str:
         f'{_p(told)}<div class="pair">{picture}<div>{_shares(blame)}</div></div>'
         f"{_trust(blame)}{_checks(blame.result)}"
     )
+
+
+def _what_is_shared(data: xr.Dataset) -> str:
+    compared = f"the baseline ({data.attrs['baseline']})"
+    if "change" in data:
+        change = _number(float(data["change"].values[0]))
+        return f"shares out its change from {compared}, {change}"
+    return f"says what it depends on; compared with {compared}"
 
 
 def _target_words(blame: Blame) -> str:

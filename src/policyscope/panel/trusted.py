@@ -39,6 +39,10 @@ _CHECK_FAILED = 3
 _CAUGHT = 128
 
 
+#: Lines with which the command tells where it put what it found.
+_WHERE = ("result: ", "figure: ")
+
+
 class Interrupted(PolicyscopeError):
     """A measurement that a signal ended; asked for again, it may go well."""
 
@@ -136,7 +140,9 @@ class _Measured:
         """
         try:
             while not self._command.wait(0.2):
-                self.told = self._command.told()
+                done, total, doing = self._command.told()
+                if not doing.startswith(_WHERE):
+                    self.told = done, total, doing
                 if time.monotonic() - self.asked > patience:
                     self._command.stop()
                     return None
