@@ -52,7 +52,7 @@ def attribution_tables(values: Mapping[str, Any]) -> None:
     """Put out what the features share and how far it holds.
 
     Args:
-        values: what ``attribution.summary.attribution_report`` gives, with ``result`` and
+        values: what ``results.summary.attribution_report`` gives, with ``result`` and
             ``figure``.
     """
     console = Console(highlight=False)
@@ -171,7 +171,7 @@ def through_time_table(values: Mapping[str, Any]) -> None:
     """Put out what past observations and memory account for.
 
     Args:
-        values: what ``attribution.time_summary.through_time_report`` gives, with ``result`` and
+        values: what ``results.time_summary.through_time_report`` gives, with ``result`` and
             ``figure``.
     """
     console = Console(highlight=False)

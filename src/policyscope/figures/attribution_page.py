@@ -18,14 +18,15 @@ from policyscope.figures.conductance import draw_conductance
 from policyscope.figures.page import code, note, table, write_page
 
 TRUST = (
-    "Means over decisions with bootstrap intervals; what each figure is, docs/attribution.md says."
+    "Means of episodes' means, with bootstrap intervals over episodes where there are several; "
+    "what each figure is, docs/attribution.md says."
 )
 
 UNTRAINED = (
     "Bars are means with 95 % bootstrap intervals over episodes. Diamonds and grey bands are the "
-    "same means of networks that learned nothing, at most 128 of the decisions: where a bar lies "
-    "in the band, it shows the input and not what was learned. Their targets are small, so compare "
-    "parts of the whole."
+    "same means of networks that learned nothing, at most 128 of the decisions. Their targets are "
+    "small, so compare parts of the whole: a part that lies in the band shows the input and not "
+    "what was learned."
 )
 STRIP = "Steps of episode {episode} at even distances, on the scale of all maps of this result."
 GREATEST = (

@@ -1,4 +1,4 @@
-"""Ground truth of attributions: what they say of an entity, and what its removal changes."""
+"""What an attribution says of each entity: sums over its row, or over its box in the frame."""
 
 from typing import Any
 
