@@ -213,7 +213,7 @@ def audit_table(values: Mapping[str, Any]) -> None:
         f"{values['n']['decisions']} decisions, mean [95 %]; judged by {values['level']}, "
         f"compared with: {escape(values['baseline'])}"
     )
-    heads = [f"{name} ({better})" for name, better in values["better"].items()]
+    heads = [f"{name}\n{better}" for name, better in values["better"].items()]
     table = Table(box=None)
     table.add_column("method", no_wrap=True)
     for head in (*heads, "s"):
