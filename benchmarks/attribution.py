@@ -5,15 +5,16 @@ Both sides look at the same targets; what ought to be equal is held to be. `laye
 others the agents that come along. `completeness` is the mean gap over the mean change from the
 baseline at default settings, beside 10 points of a right sum, as that article has it.
 
-    python benchmarks/attribution.py --repeats 3
+    python benchmarks/attribution.py --repeats 3 --also runs/clear
 """
 
 import argparse
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,12 +183,17 @@ def neuron(repeats: int) -> None:
     )  # fmt: skip
 
 
-def completeness(_repeats: int) -> None:
-    """What a path misses at default settings, 512 decisions of each agent that comes along."""
+def completeness(others: Sequence[str]) -> None:
+    """What a path misses at default settings, 512 decisions of each agent that comes along.
+
+    Args:
+        others: folders of further agents with a value.
+    """
     for name, target, site in (
         ("coinrun-gru", "value", "embedder.block2.conv"),
         ("coinrun-gru", "value", "preprocess"),
         ("highway-ego-attention", "q[FASTER]-q[SLOWER]", "preprocess"),
+        *((other, "value", "preprocess") for other in others),
     ):
         agent = load_agent(name)
         stepper = make(agent.env, 8)
@@ -209,7 +215,7 @@ def completeness(_repeats: int) -> None:
             evenly.append(integrated_gradients(rest, rule="right", steps=10).gap.abs())
         gap, change, steps, even = (torch.cat(parts) for parts in (gaps, changes, points, evenly))
         report(
-            f"completeness_{name}_{site}", float(gap.mean() / change.mean()),
+            f"completeness_{Path(name).name}_{site}", float(gap.mean() / change.mean()),
             float(even.mean() / change.mean()), goal=0.02, goal_on="ours",
             unit=f"mean gap / mean change of {target}; 95th percentile "
             f"{float(gap.quantile(0.95)):.2g} of {float(change.mean()):.2g}; points on the mean "
@@ -286,11 +292,20 @@ def main() -> None:
     """Print one JSON line for each figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--also",
+        nargs="*",
+        default=[],
+        metavar="AGENT",
+        help="agents whose paths are looked at too",
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    for figure in (layer_integrated, neuron, completeness, shapley):
-        figure(options.repeats)
+    layer_integrated(options.repeats)
+    neuron(options.repeats)
+    completeness(options.also)
+    shapley(options.repeats)
 
 
 if __name__ == "__main__":
