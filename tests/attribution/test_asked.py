@@ -118,7 +118,7 @@ def test_conductance_starts_at_the_observation_and_is_checked_where_all_flows_th
     around = told(road, Q, "ego_embedding.relus.1", method="conductance")[1]
     assert not around.whole
     assert checks_of(around.config, found, around.whole) == []
-    assert "round the site" in unchecked_because(around.config)
+    assert "round the site" in unchecked_because(around.config, found)
     with pytest.raises(PolicyscopeError, match="that of a hidden site"):
         told(road, Q, method="conductance")
 

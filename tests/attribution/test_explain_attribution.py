@@ -275,9 +275,10 @@ def test_the_panel_lays_the_vehicles_shares_over_them(road):
 
     found = {"ig": attribute(road, Config(), episode=0)}
     overlays = result_overlays(found)
-    assert [o.info.over for o in overlays] == ["entities"]
-    assert overlays[0].info.layers[0] == "sum"
-    assert overlays[0].info.signed
+    assert [(o.info.over, o.info.signed) for o in overlays] == [("entities", True)] * 2
+    each, sums = sorted(overlays, key=lambda o: len(o.info.layers), reverse=True)
+    assert (each.info.layers[:2], each.info.shown) == (["sum", "presence"], False)
+    assert (sums.info.layers, sums.info.shown) == (["sum"], True)
     assert {"attribution: gap", "attribution: target"} <= {
         t.info.name for t in result_tracks(found)
     }

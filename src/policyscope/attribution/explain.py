@@ -96,11 +96,11 @@ def attribute(
         checks.append(inputs_check(data))
     for name in {"target", "change", "gap", "missed"} & set(data):
         data[name].attrs["unit"] = unit_of(str(target))
-    data["attribution"].attrs["unit"] = unit_of_values(config.method, str(target))
     return Result(
         "attribution",
         data.assign_attrs(
             target=str(target), site=site, method=config.method, baseline=start.description,
+            unit=unit_of_values(config.method, str(target)),
             trust=[figure.to_json() for figure in trust],
         ),
         {

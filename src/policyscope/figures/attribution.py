@@ -39,7 +39,7 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
         told = "; above a frame: episode:step and the target"
     else:
         figure = _units(result, mode)
-    unit = data["attribution"].attrs.get("unit") or "unit of the target"
+    unit = data.attrs.get("unit") or "unit of the target"
     return figure.update_layout(
         title=f"{data.attrs['target']}<br><span style='font-size:13px;color:{soft}'>"
         f"{data.attrs['method'].replace('_', ' ')} at {data.attrs['site']}, {unit}, "

@@ -57,7 +57,7 @@ def draw_actions(result: Result, mode: str = "light") -> go.Figure | None:
             figure.update_xaxes(title=KINDS[kind], range=_ends(lines, kind), row=row, col=column)
     figure.update_annotations(font={"size": 13})
     data = result.data
-    unit = data["attribution"].attrs.get("unit") or "unit of the target"
+    unit = data.attrs.get("unit") or "unit of the target"
     return figure.update_layout(
         title=f"Each action<br><span style='font-size:13px;color:{ink(mode)['soft']}'>"
         f"{data.attrs['actions']}, {unit}, one scale</span>",

@@ -55,7 +55,7 @@ def draw_lanes(result: Result, episode: int | None = None, mode: str = "light") 
         zmin=-reach, zmax=reach, xgap=1, ygap=2, colorscale=colourscale(mode),
         hovertemplate="%{y}, step %{customdata}: %{z:.3g}<extra></extra>",
         colorbar={"thickness": 12, "outlinewidth": 0, "x": 1.02,
-                  "title": {"text": result.data["attribution"].attrs.get("unit") or "a step"}},
+                  "title": {"text": result.data.attrs.get("unit") or "a step"}},
         row=1, col=1,
     )  # fmt: skip
     sums = grid.sum(axis=1).to_numpy()
