@@ -51,7 +51,7 @@ class Seen:
     Args:
         vehicles: bodies drawn at the first step, where the scene is drawn from objects.
         lines: most attention lines at one step.
-        frames: pictures drawn at the first step, where the agent sees pixels.
+        frames: most pictures drawn at one step, where the agent sees pixels.
         tracks: plots of the timeline that are drawn.
         steps: steps gone through.
         moved: whether another step shows another scene and another label.
@@ -160,6 +160,7 @@ def _walk(page: "Page", seen: Seen, screenshot: Path | None) -> None:
             break
         seen.moved, seen.steps = seen.moved or now["scene"] != before["scene"], step
         seen.lines = max(seen.lines, now["lines"])
+        seen.frames = max(seen.frames, now["frames"])  # the first may come late
         before = now
         if screenshot and step == 3:
             page.screenshot(path=str(screenshot))
