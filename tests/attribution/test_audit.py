@@ -29,8 +29,14 @@ def road(tmp_path_factory):
     return open_recording(out)
 
 
-def test_its_figures_are_those_of_each_methods_trust_line(road):
-    result = audit(road, AttributionConfig(target=TARGET))
+@pytest.fixture(scope="module")
+def audited(road):
+    """The audit of all its decisions."""
+    return audit(road, AttributionConfig(target=TARGET))
+
+
+def test_its_figures_are_those_of_each_methods_trust_line(road, audited):
+    result = audited
     methods = result.data["method"].values.tolist()
     left_out = result.data.attrs["left_out"]
     assert set(left_out) == {"curved", "conductance", "grad_cam", "blur"}
@@ -63,7 +69,7 @@ def test_its_figures_are_those_of_each_methods_trust_line(road):
 def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
     out = tmp_path / "audit"
     flags = ["--audit", "--target", TARGET, "--out", str(out), "--json", "-"]
-    assert main(["explain", str(road.path), *flags]) == 0
+    assert main(["explain", f"{road.path}:0", *flags]) == 0
     told = json.loads(capsys.readouterr().out)
     kept = Result.load(out)
     assert told["methods"] == json.loads(json.dumps(audit_report(kept)))["methods"]
@@ -71,13 +77,21 @@ def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
     assert (out / "figure.html").is_file()
     assert main(["explain", f"{road.path}:0", "--audit", "--target", TARGET]) == 0
     table = capsys.readouterr().out
-    assert "integrated gradients" in table
+    assert "integrated" in table
+    heads = table.split("method")[0].split()
+    assert [head for head in told["better"] if head not in heads] == []  # none is cut short
+    left_out = [line for line in table.splitlines() if line.startswith("left out: ")]
+    assert "left out: grad cam: Grad-CAM needs channels and places" in left_out
+    assert len(left_out) == len(told["left_out"]) == 4  # a line each
+    assert all(
+        "site 'preprocess' has shape" in told["left_out"][name] for name in ("curved", "grad_cam")
+    )
     assert (road.path / "explain" / "audit-q.FASTER-q.SLOWER-e0").is_dir()
 
 
-def test_methods_of_vehicles_foretell_their_removal_better_than_slopes(road):
+def test_methods_of_vehicles_foretell_their_removal_better_than_slopes(audited):
     """All are judged on the same groups, or the figures could not be compared."""
-    data = audit(road, AttributionConfig(target=TARGET)).data["mean"]
+    data = audited.data["mean"]
     shapley, gradient = (data.sel({"method": name}) for name in ("shapley", "gradient"))
     missed, order, truth = ({"figure": name} for name in ("infidelity", "insertion", "removal"))
     assert float(shapley.sel(missed)) < 0.5 * float(gradient.sel(missed))

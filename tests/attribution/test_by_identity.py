@@ -9,8 +9,10 @@ import xarray as xr
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
 from policyscope.attribution.results.entities import by_identity, by_kind, shares, with_entities
+from policyscope.attribution.results.wording import entity_words
 from policyscope.cli.main import main
 from policyscope.core.result import Result
+from policyscope.envs.entities import entity_name
 from policyscope.figures.attribution_lanes import draw_lanes, longest
 from policyscope.recordings.read import open_recording
 
@@ -102,8 +104,55 @@ def test_scenery_has_one_lane():
     walls = [(r, 1, r, 10_000 + i, "wall", 0.5) for r in range(2) for i in range(30)]
     coins = [(r, 1, r, 1, "coin", -1.0) for r in range(2)]
     heat = draw_lanes(planted(walls + coins)).data[0]
-    assert list(heat.y) == ["all walls", "coin"]
+    assert list(heat.y) == ["walls", "coin"]
     np.testing.assert_array_equal(heat.z[0], [15.0, 15.0])
+
+
+BOXES = [
+    (0, 1, 0, 1, "saw", 2.0, 4.0), (0, 1, 0, 2, "saw", -1.0, 8.0), (0, 1, 0, 0, "player", 1.5, 2.0),
+    (0, 1, 0, 10_000, "wall", 0.5, 30.0), (0, 1, 0, 10_001, "wall", 2.0, 10.0),
+    (1, 1, 1, 1, "saw", 3.0, 4.0), (1, 1, 1, 0, "player", 0.0, 2.0),
+]  # fmt: skip
+
+
+def boxes(method):
+    result = planted([line[:6] for line in BOXES])
+    result.data["sight_places"] = ("sight", np.array([line[6] for line in BOXES]))
+    return Result("attribution", result.data.assign_attrs(method=method), unchecked="made up")
+
+
+def test_values_that_do_not_add_up_are_means_over_all_places_of_the_boxes():
+    """A sum of what windows cover counts places: the largest box would come first."""
+    lines = {line["name"]: line for line in by_identity(boxes("occlusion"))}
+    assert list(lines) == ["saw 1", "saw 2", "walls", "player"]
+    assert lines["walls"]["signed_mean"] == (0.5 * 30 + 2.0 * 10) / 40
+    assert lines["walls"]["identity"] == -1
+    assert lines["saw 1"]["absolute_mean"] == 2.5
+    assert {line["signed"] for line in lines.values()} == {None}
+    kinds = {line["name"]: line for line in by_kind(boxes("occlusion"))}
+    saws = [(2.0 * 4 - 1.0 * 8) / 12, 3.0]
+    assert kinds["saws"]["signed_mean"] == pytest.approx(np.mean(saws))
+    assert entity_words(boxes("occlusion").data) == "mean over the places in its box"
+    heat, size, _ = draw_lanes(boxes("occlusion")).data
+    assert list(heat.y) == ["saw 1", "saw 2", "walls", "player"]
+    assert list(size.x)[0] == 2.5
+
+
+def test_shares_of_a_change_are_summed():
+    lines = {line["name"]: line for line in by_identity(boxes("integrated_gradients"))}
+    assert list(lines) == ["saw 1", "walls", "player", "saw 2"]
+    assert lines["walls"]["signed"] == 2.5
+    assert lines["saw 1"]["signed"] == 5.0
+    saws = {line["name"]: line for line in by_kind(boxes("shapley"))}["saws"]
+    assert (saws["signed"], saws["absolute"]) == (4.0, 4.0)
+    assert entity_words(boxes("shapley").data) == "sum over its box"
+
+
+def test_nobody_is_greatest_of_nothing():
+    lines = [(0, 1, 0, 1, "saw", 0.0), (0, 1, 0, 2, "saw", 0.0), (1, 1, 1, 1, "saw", 2.0),
+             (1, 1, 1, 2, "saw", 1.0)]  # fmt: skip
+    found = {line["name"]: line["greatest"] for line in by_identity(planted(lines))}
+    assert found == {"saw 1": 0.5, "saw 2": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +189,7 @@ def test_rows_of_a_panel_are_left_as_they_were(road):
     bare = data.drop_vars([name for name in data if str(name).startswith("sight_")])
     again = with_entities(road, bare)
     assert {n: again[n].dims for n in again if n not in bare} == {
-        f"sight_{n}": ("sight",) for n in ("share", "row", "identity", "kind")
+        f"sight_{n}": ("sight",) for n in ("share", "row", "identity", "kind", "places")
     }
 
 
@@ -152,8 +201,9 @@ def test_the_command_line_names_the_greatest(road, capsys, tmp_path):
     out = capsys.readouterr().out
     lines = json.loads(told.read_text())["entities"]
     top = lines[0]
-    name = top["kind"] + (f" {top['identity']}" if top["identity"] else "")
-    table = out[out.index("greatest") :].splitlines()
+    name = entity_name(top["kind"], top["identity"])
+    assert top["name"] == name
+    table = out[out.index(" entity  ") :].splitlines()
     assert table[1].split()[: len(name.split())] == name.split()
     assert f"{top['absolute']:.3g}" in table[1]
     page = (road.path / "explain").rglob("figure.html")

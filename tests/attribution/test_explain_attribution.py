@@ -9,8 +9,9 @@ import torch
 
 from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.asking.score import Decisions, score
+from policyscope.attribution.asking.targets import default_target, unit_of
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.explain import attribute, default_target, unit_of
+from policyscope.attribution.explain import attribute
 from policyscope.attribution.methods.paths import integrated_gradients
 from policyscope.attribution.results.maps import arrays_of
 from policyscope.attribution.results.summary import attribution_report, by_feature
@@ -24,8 +25,8 @@ from policyscope.recordings.read import open_recording
 
 from .conftest import image_agent, images
 
-#: The trust line has a test of its own.
-Config = partial(AttributionConfig, trust=False)
+#: The trust line and fresh weights have tests of their own.
+Config = partial(AttributionConfig, trust=False, initialisations=0)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
 def test_every_method_gives_a_result_that_can_be_kept_and_drawn(road, method, tmp_path):
     hidden = method in ("curved", "conductance", "neuron_conductance")
     site = "output_layer.relus.0" if hidden else "preprocess"
-    result = attribute(road, Config(method=method, site=site), episode=0)
+    result = attribute(road, Config(method=method, site=site, initialisations=1, steps=16), 0)
     result.save(tmp_path / "kept")
     again = Result.load(tmp_path / "kept")
     assert again.data["attribution"].equals(result.data["attribution"])
@@ -166,10 +167,11 @@ def test_whom_shapley_takes_away_is_absent_and_the_values_are_complete(road):
 
 
 @pytest.mark.timeout(240)
-def test_every_map_has_its_trust_line(road, capsys):
+def test_every_map_has_its_trust_line(road):
     figures = {}
+    asked = partial(AttributionConfig, target="q[FASTER]-q[SLOWER]", initialisations=0)
     for method in ("integrated_gradients", "gradient"):
-        result = attribute(road, AttributionConfig(method=method, target="q[FASTER]-q[SLOWER]"))
+        result = attribute(road, asked(method=method))
         told = {line["name"]: line for line in result.data.attrs["trust"]}
         assert list(told) == [
             "deletion",
@@ -186,8 +188,7 @@ def test_every_map_has_its_trust_line(road, capsys):
     assert path["infidelity"]["high"] < 0.95
     assert path["deletion"]["n"] <= 32
     assert path["untrained"]["high"] < 0.8
-    mean = AttributionConfig(target="q[FASTER]-q[SLOWER]", baseline="mean")
-    lines = attribute(road, mean).data.attrs["trust"]
+    lines = attribute(road, asked(baseline="mean")).data.attrs["trust"]
     assert {line["name"]: line for line in lines}["untrained"]["high"] < 0.8  # nobody absent counts
 
 
@@ -206,7 +207,7 @@ def test_a_dead_unit_is_told_and_not_a_traceback(road, capsys):
     dead = int(np.flatnonzero((q == 0).all(0))[0])
     target = f"site[output_layer.relus.1][{dead}]"
     assert main(["explain", f"{road.path}:0:1", "--method", "gradient", "--target", target]) == 0
-    assert "none" in capsys.readouterr().out
+    assert "–" in capsys.readouterr().out
 
 
 def test_at_a_hidden_site_no_row_is_taken_for_the_ego(road):

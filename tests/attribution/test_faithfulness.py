@@ -10,13 +10,8 @@ from policyscope.attribution.asking.groups import Groups, blocks, vehicles
 from policyscope.attribution.methods import gradients
 from policyscope.attribution.methods.gradients import gradient
 from policyscope.attribution.methods.paths import integrated_gradients
-from policyscope.attribution.trust.faithfulness import (
-    agreement,
-    deletion,
-    infidelity,
-    insertion,
-    sensitivity,
-)
+from policyscope.attribution.trust.faithfulness import deletion, infidelity, insertion
+from policyscope.attribution.trust.stability import agreement, sensitivity
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.stats import bootstrap_mean
 from policyscope.core.tails import tail

@@ -252,6 +252,18 @@ def test_a_map_of_few_places_is_stretched_to_the_frame(coinrun):
     assert player == pytest.approx(fine[0, 3:5, 3:5].sum(), abs=np.abs(fine[0, 2:6, 2:6]).sum())
 
 
+def test_values_that_do_not_add_up_are_means_over_a_box(coinrun):
+    one = choose(coinrun, coinrun.agent, 0, 5)
+    data = arrays_of(coinrun.agent, one, "b", np.full((1, 64, 64), 2.0))
+    sums = by_entity(coinrun, data)
+    np.testing.assert_allclose(sums["share"], 2 * sums["places"])
+    means = by_entity(coinrun, data.assign_attrs(method="occlusion"))
+    np.testing.assert_allclose(means["share"], 2.0)
+    assert sums["places"].nunique() > 1
+    added = by_entity(coinrun, data.assign_attrs(method="input_x_gradient"))
+    np.testing.assert_array_equal(added["share"], sums["share"])
+
+
 def test_removals_of_coinrun_are_those_of_what_if(coinrun):
     found = removal_effects(coinrun, parse_target("value"), 0, 12)
     assert "wall" not in found.kind

@@ -9,7 +9,8 @@ import torch
 from policyscope.attribution.asking.groups import Groups
 from policyscope.attribution.methods.gradients import gradient, input_times_gradient
 from policyscope.attribution.methods.paths import integrated_gradients
-from policyscope.attribution.trust.faithfulness import agreement, infidelity, sensitivity
+from policyscope.attribution.trust.faithfulness import infidelity
+from policyscope.attribution.trust.stability import agreement, sensitivity
 
 from .conftest import rest_of
 from .test_faithfulness import WEIGHTS, X, linear, planted

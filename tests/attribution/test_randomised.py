@@ -8,8 +8,8 @@ import torch
 from policyscope.agents.build import build_network
 from policyscope.attribution.asking.score import Decisions
 from policyscope.attribution.methods.gradients import gradient
-from policyscope.attribution.trust.faithfulness import agreement
 from policyscope.attribution.trust.randomised import AWAY, randomised
+from policyscope.attribution.trust.stability import agreement
 from policyscope.core.errors import PolicyscopeError
 
 from .conftest import image_agent, images, rest_of

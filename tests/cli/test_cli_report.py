@@ -22,6 +22,7 @@ def test_it_writes_a_page_and_says_what_is_in_it(road, capsys):
     told = " ".join(capsys.readouterr().out.split())
     assert "In highway/intersection, episode 1, step 3, the agent chose" in told
     assert "target q[FASTER] - q[SLOWER] = " in told
+    assert "the target" not in told  # once is enough
     assert "owed to vehicle" in told
     page = road.parent / "rec-report-1-3.html"
     assert f"wrote {page}" in told

@@ -36,7 +36,7 @@ def bars(page, value: float) -> dict[int, float]:
     )  # fmt: skip
     return {
         int(identity): share
-        for identity, share in page.locator(f"{PANEL} [data-share]").evaluate_all(
+        for identity, share in page.locator(f"{PANEL} [data-share][data-identity]").evaluate_all(
             "bars => bars.map((bar) => [bar.dataset.identity, Number(bar.dataset.share)])"
         )
     }
@@ -159,6 +159,39 @@ def test_fast_scrubbing_asks_for_no_step_that_was_passed_over(visitor, rec):
     assert len(own) == len(set(own))  # each at most once, and one at a time
 
 
+def test_methods_that_cannot_be_asked_at_a_site_are_grey(visitor, rec):
+    page = visitor.goto(f"#/recordings/rec/episodes/{K}?step=1&tab=explain")
+    expect(page.locator(SEEN)).to_be_visible(timeout=60_000)
+    method = page.get_by_label("method", exact=True)
+    refused = method.locator("option:disabled")
+    expect(refused).to_have_count(5)
+    assert set(refused.all_inner_texts()) == {
+        "blur", "conductance", "curved", "grad cam", "neuron conductance"
+    }  # fmt: skip
+    conductance = method.locator("option[value=conductance]")
+    expect(conductance).to_have_attribute("title", re.compile("hidden site"))
+    page.locator(PANEL).get_by_label("site").select_option("output_layer.layers.0")
+    expect(conductance).to_be_enabled()
+    method.select_option("conductance")
+    expect(page.locator(SEEN)).to_be_visible(timeout=60_000)
+    page.locator(PANEL).get_by_label("site").select_option("preprocess")
+    expect(method).to_have_value("integrated_gradients")
+
+
+def test_the_explanation_stands_alone_and_saved_overlays_come_back(visitor, rec):
+    page = visitor.goto(f"#/recordings/rec/episodes/{K}?step=3")
+    layers = page.get_by_role("group", name="layers").get_by_role("button")
+    expect(layers.first).to_be_visible()
+    saved = layers.all_inner_texts()
+    page.keyboard.press("e")
+    expect(page.locator(SEEN)).to_be_visible(timeout=60_000)
+    expect(layers).to_have_count(1)
+    expect(layers).to_contain_text("share")
+    page.keyboard.press("e")
+    expect(layers).to_have_count(len(saved))
+    assert layers.all_inner_texts() == saved
+
+
 def explained_at(recording, episode: int, step: int) -> float:
     config = AttributionConfig("value", "gradient", trust=False)
     return float(attribute(recording, config, episode, step).data["target"].values[0])
@@ -188,6 +221,30 @@ def pixels(page) -> np.ndarray:
           canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)]"""
     )
     return np.array(found[2]).reshape(found[1], found[0], 4)
+
+
+def test_the_bars_of_a_frame_account_for_all_of_its_map(visitors, panel, coinrun):
+    data = explained(coinrun, 5, target="value", method="input_x_gradient").data
+    page = visitors(panel).goto(
+        f"#/recordings/coinrun/episodes/{K}?step=5&tab=explain"
+        "&explain=input_x_gradient,preprocess,value"
+    )
+    bars(page, float(data["target"].values[0]))
+    names = page.locator(f"{PANEL} li[data-share] .name").all_inner_texts()
+    assert any(re.fullmatch(r"walls, \d+ box(es)?", name) for name in names)
+    assert "rest of the picture" in names
+    values = page.locator(f"{PANEL} [data-share]").evaluate_all(
+        "bars => bars.map((bar) => Number(bar.dataset.share))"
+    )
+    flat = data["map"].values[0, 0].astype(float)
+    near = 2e-3 * np.abs(values).max()
+    assert sum(values) == pytest.approx(flat.sum(), abs=near)
+    total = float(page.locator(f"{PANEL} [data-sum]").get_attribute("data-sum"))
+    assert total == pytest.approx(flat.sum(), rel=1e-4)
+    wall = next(name for name in names if name.startswith("walls"))
+    page.get_by_role("button", name="wall", exact=True).click()
+    expect(page.locator(f"{PANEL} .name", has_text=wall)).to_have_count(0)
+    expect(page.locator(f"{PANEL} [data-head]")).to_have_text(re.compile("sums over boxes"))
 
 
 def test_the_map_follows_over_the_frames(visitors, panel, coinrun):

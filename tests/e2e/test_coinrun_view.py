@@ -367,7 +367,7 @@ def test_without_an_engine_the_frames_are_there(visitors, games, coinrun, monkey
         np.testing.assert_array_equal(drawn(page, 64, 5), coinrun.episode(K)["obs"].values[5])
         said = re.compile("need an engine that is not installed")
         expect(page.locator(".room [role=alert]")).to_have_text(said)
-        expect(page.locator(".why")).to_have_text(said)
+        expect(page.locator('[data-view="cannot-ask"]')).to_have_text(said)
         assert page.locator(".actor").count() > 0
 
 

@@ -71,7 +71,9 @@ def physics(state):
     """Everything but what the view is made of."""
     motion = state.motion.copy()
     motion["center_x"] = motion["center_y"] = 0
-    parts = state.progress, state.entities, motion, state.grid, state.tail
+    entities = state.entities.copy()
+    entities["render_z"] = 0
+    parts = state.progress, entities, motion, state.grid, state.tail
     texts = [g.text for g in (state.level_rng, state.rng, state.asset_rng)]
     return [part.tobytes() for part in parts] + texts
 
@@ -105,6 +107,7 @@ def test_ends_found_without_drawing_are_those_found_with_it(game, mode):
     view = unseen(parse(episodes[0].keyframe))
     assert view.view["visibility"] < 1
     assert not view.options["use_backgrounds"]
+    assert not np.isin(view.entities["render_z"], (-1, 0, 1)).any()
 
 
 def test_episodes_without_danger_end_by_goal_or_time_and_others_keep_states_often():
@@ -144,14 +147,6 @@ def test_hundred_random_coinrun_episodes_end_for_known_reasons():
     counts = check(run("coinrun", "hard", 100, 25, bias=0.4), "coinrun")
     assert counts["unknown"] < 1
     assert min(counts["coin"], counts["saw"], counts["enemy_left"]) > 0
-
-
-@pytest.mark.slow  # 90 s alone on two cores
-@pytest.mark.timeout(1200)
-def test_two_thousand_random_coinrun_episodes_end_for_known_reasons():
-    counts = check(run("coinrun", "hard", 2000, 64), "coinrun")
-    assert counts["unknown"] < 20
-    assert all(counts[name] > 5 for name in CAUSES["coinrun"] if name != "fell"), counts
 
 
 def test_random_maze_episodes_end_at_the_cheese_or_in_time():

@@ -83,6 +83,60 @@ def test_lane_shows_what_the_bare_engine_shows_until_the_end(spec):
     stepper.close()
 
 
+def test_what_was_given_stays_through_steps_edits_starts_and_ends():
+    stepper, random = make(COINRUN, 6), np.random.default_rng(4)
+    given = [stepper.start([Start(level=400 + k) for k in range(6)])]
+    kept, ended = [given[0].copy()], 0
+    for t in range(250):
+        step = stepper.step(np.where(random.random(6) < 0.5, 8, 7).tolist())
+        given.append(step.obs)
+        over = np.flatnonzero(step.terminated | step.truncated)
+        ended += len(over)
+        if t % 2 and len(over):
+            given.append(stepper.start([Start(level=t) if i in over else None for i in range(6)]))
+        kept += [shown.copy() for shown in given[len(kept) :]]
+        for lane in np.flatnonzero(stepper.running).tolist() if t % 50 == 0 else ():
+            edited = stepper.call(lane, "apply", SceneEdit("move", 0, {"x": 8.0, "y": 50.0}))
+            assert not np.array_equal(edited, given[-1][lane])
+    assert ended > 4
+    assert all(np.array_equal(a, b) for a, b in zip(given, kept, strict=True))
+    stepper.close()
+
+
+def test_frame_of_an_edit_is_repeated_where_the_next_step_ends_the_episode():
+    stepper = make(COINRUN, 2)
+    stepper.start([Start(level=3), Start(level=5)])
+    for _ in range(999):
+        step = stepper.step([4, 4])
+    edited = stepper.call(1, "apply", SceneEdit("move", 0, {"x": 6.0, "y": 40.0}))
+    last = stepper.step([4, 4]).obs
+    assert np.array_equal(last[1], edited)
+    assert not np.array_equal(last[1], step.obs[1])
+    assert np.array_equal(last[0], step.obs[0])
+    stepper.close()
+
+
+def test_who_writes_to_what_was_given_changes_no_lane_that_goes_on_or_has_ended():
+    stepper, twin = make(COINRUN, 2), make(COINRUN, 2)
+    for world in (stepper, twin):
+        world.start([Start(level=3), Start(level=5)])
+        for _ in range(998):
+            world.step([4, 4])
+        world.start([None, Start(level=5)])
+    for _ in range(4):  # lane 0 ends with the second of these steps
+        shown, expected = stepper.step([4, 7]).obs, twin.step([4, 7]).obs
+        assert np.array_equal(shown, expected)
+        if not stepper.running[0]:
+            shown[:] = 0
+        else:
+            shown[1] = 0
+        for lane in range(2):
+            picture = stepper.call(lane, "render", 64)
+            assert np.array_equal(picture, twin.call(lane, "render", 64))
+    assert np.array_equal(stepper.start([None, None])[0], expected[0])
+    assert stepper.running.tolist() == [False, True]
+
+
 def test_level_of_a_seed_counts_from_the_start_level_and_repeats():
     assert level_of(3, {}) == 200_003
     assert level_of(3, {"start_level": 7, "num_levels": 2}) == 8

@@ -22,6 +22,8 @@ from policyscope.figures.attribution_page import write_attribution_page
 
 RNG = np.random.default_rng(0)
 ACTIONS, FEATURES = ["GO", "STAY"], ["x", "y", "v"]
+#: Bars of the others are of many rows, that of the ego of one: the legend says so.
+NAMED = {"ego": "ego, trained", "others": "others: mean of vehicles (part: sum), trained"}
 ATTRS = {"target": "value", "method": "integrated_gradients", "site": "preprocess", "trust": [],
          "actions": "Q-value minus the mean over actions"}  # fmt: skip
 
@@ -87,7 +89,7 @@ def test_bars_marks_and_bands_hold_the_means():
         own = [trace for trace in figure.data if trace.xaxis == panel]
         for who in ("ego", "others"):
             mine = [line for line in lines if line["who"] == who]
-            bar = next(t for t in own if t.name == f"{who}, trained")
+            bar = next(t for t in own if t.name == NAMED[who])
             np.testing.assert_allclose(bar.x, [line[kind].mean for line in mine])
             np.testing.assert_allclose(
                 bar.error_x.array, [line[kind].high - line[kind].mean for line in mine]

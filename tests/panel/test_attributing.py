@@ -1,25 +1,24 @@
 """Explanations through the panel's messages: the numbers of Python and of the command line."""
 
 import json
-import os
 import shlex
-import signal
-import time
+from dataclasses import replace
 from threading import Thread
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from policyscope.attribution.asking.targets import default_target
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.explain import attribute, default_target
-from policyscope.attribution.results.entity_shares import by_entity
+from policyscope.attribution.explain import attribute
+from policyscope.attribution.methods.table import refused
+from policyscope.attribution.results.entity_shares import by_entity, in_frame
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
-from policyscope.panel import attributing, trusted
+from policyscope.panel import attributing
 from policyscope.panel.application import application
-from policyscope.panel.trusted import Interrupted, Trusts, failure, reach
 from policyscope.recordings.read import open_recording
 
 CONV = "embedder.block2.conv"
@@ -45,18 +44,6 @@ def asked(client, rec="rec", episode=1, step=3, **more) -> dict:
     answer = client.post("/api/attribution", json=wanted)
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def measured(client, limit=120.0, **wanted) -> dict:
-    """The trust line, asked for as the page does."""
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        answer = client.post("/api/attribution/trust", json=wanted)
-        assert answer.status_code == 200, answer.text
-        if answer.json()["measured"]:
-            return answer.json()
-        time.sleep(0.3)
-    raise AssertionError(answer.json())
 
 
 def same(answer: dict, data) -> None:
@@ -117,6 +104,41 @@ def test_a_frame_is_mapped_as_python_maps_it(player, games, site):
     found = {(s["identity"], s["name"]): s["value"] for s in answer["shares"]}
     assert found == expected
     assert (0, "player") in found
+    flat = data["map"].values[0, 0].astype(float)
+    assert answer["adds"]
+    assert answer["sum"] == pytest.approx(flat.sum(), rel=1e-4)
+    left = (flat * bare(recording, 0, 5, flat)).sum()
+    assert answer["rest"]["value"] == pytest.approx(left, rel=0.05, abs=0.02 * np.abs(flat).sum())
+
+
+def bare(recording, episode, step, flat) -> np.ndarray:
+    """Share of each cell that no box covers, from many points in it."""
+    table = recording.entities(episode)
+    _, boxes = in_frame(recording.scene, table[table["step"] == step])
+    height, width = flat.shape
+    y, x = np.meshgrid(*((np.arange(20 * n) + 0.5) / (20 * n) for n in flat.shape), indexing="ij")
+    count = np.zeros_like(x)
+    for left, top, right, bottom in boxes:
+        count += (left < x) & (x < right) & (top < y) & (y < bottom)
+    covered = count.reshape(height, 20, width, 20).mean((1, 3))
+    return 1 - covered.clip(0, 1)
+
+
+def test_what_does_not_add_up_is_a_mean_over_places(player, games):
+    recording = open_recording(games / "coinrun")
+    answer = asked(player, "coinrun", 0, 5, target="value", method="gradient", site=CONV)
+    assert (answer["adds"], answer["sum"]) == (False, None)
+    assert answer["unit"] == "return"
+    assert answer["values_unit"] == "return a unit of the input"
+    flat = np.float64(answer["map"]).reshape(answer["height"], answer["width"])
+    free = bare(recording, 0, 5, flat)
+    assert answer["rest"]["places"] == pytest.approx(free.sum(), rel=0.02)
+    mean = (flat * free).sum() / free.sum()
+    assert answer["rest"]["value"] == pytest.approx(mean, rel=0.05)
+    largest = np.abs(flat).max()
+    assert all(abs(share["value"]) <= largest * 1.001 for share in answer["shares"])
+    sizes = [share["places"] for share in answer["shares"]]
+    assert max(sizes) > 2 * min(sizes) > 0
 
 
 def test_units_are_told_where_a_site_lies_on_nothing(client, recording):
@@ -131,6 +153,19 @@ def test_units_are_told_where_a_site_lies_on_nothing(client, recording):
     np.testing.assert_array_equal(
         np.float32([s["value"] for s in answer["shares"]]), values[largest]
     )
+
+
+def test_units_that_are_not_listed_are_told_as_one(client, recording):
+    answer = asked(client, site="output_layer.layers.0", method="input_x_gradient")
+    config = AttributionConfig("", "input_x_gradient", "output_layer.layers.0", trust=False)
+    values = attribute(recording, config, 1, 3).data["attribution"].values
+    listed = sum(share["value"] for share in answer["shares"])
+    left = answer["rest"]
+    count = left["places"] if left else 0
+    assert count == values.size - len(answer["shares"])
+    total = listed + (left["value"] if left else 0)
+    assert total == pytest.approx(answer["sum"], abs=1e-5)
+    assert answer["sum"] == pytest.approx(values.sum(), abs=1e-5)
 
 
 def test_the_python_lines_and_the_command_do_the_same(
@@ -190,8 +225,45 @@ def test_threads_that_ask_at_once_get_their_own_numbers(client):
 def test_the_choices_are_the_agents_own(client, recording):
     found = client.get("/api/recordings/rec/attribution").json()
     assert {line["name"]: line["about"] for line in found["methods"]} == METHODS
-    assert found["sites"] == list(recording.agent.sites())
+    others = set(recording.agent.sites()) - set(found["sites"])
+    assert others == {"absent"}  # a mask of booleans: nothing varies there
     assert found["target"] == default_target(recording.agent)
+
+
+@pytest.mark.parametrize(
+    ("name", "sites"),
+    [
+        ("rec", ["preprocess", "others_embedding.layers.0", "attention_layer.residual"]),
+        ("coinrun", [CONV, "gru.gru.memory"]),
+    ],
+)
+def test_methods_are_offered_where_they_can_be_asked(client, player, recording, games, name, sites):
+    of, path = (client, recording.path) if name == "rec" else (player, games / "coinrun")
+    opened = open_recording(path)
+    refused = of.get(f"/api/recordings/{name}/attribution").json()["refused"]
+    for site in sites:
+        fails = {}
+        for method in METHODS:
+            if site == CONV and method in ("curved", "neuron_conductance"):
+                continue  # they can be asked, and take a minute
+            config = AttributionConfig(
+                "", method, site, trust=False, initialisations=0, samples=4, steps=2, window=16
+            )
+            try:
+                attribute(opened, config, 0, 2)
+            except PolicyscopeError as error:
+                fails[method] = str(error)
+        assert set(refused[site]) == set(fails), fails
+    assert "observation" in refused["preprocess"]["conductance"]
+    assert CONV not in refused or not refused[CONV]
+
+
+def test_methods_about_actions_are_refused_where_actions_are_continuous(agent):
+    space = replace(agent.space, actions=())
+    found = refused(replace(agent, space=space))["preprocess"]
+    assert "continuous" in found["sarfa"]
+    assert "hidden" in found["neuron_conductance"]
+    assert "sarfa" not in refused(agent)["preprocess"]
 
 
 @pytest.mark.parametrize(
@@ -217,139 +289,3 @@ def test_what_cannot_be_explained_is_refused_in_one_line(client, more, status, t
     assert answer.status_code == status, answer.text
     assert told in answer.json()["message"]
     assert "\n" not in answer.json()["message"]
-
-
-def test_the_trust_line_is_that_of_the_episode(client, recording, folder):
-    wanted = {"recording": "rec", "episode": 1, "target": "q[IDLE]", "method": "gradient"}
-    line = measured(client, **wanted)
-    result = attribute(recording, AttributionConfig("q[IDLE]", "gradient", rows=32), 1)
-    told = result.data.attrs["trust"]
-    assert [figure["name"] for figure in line["figures"]] == [figure["name"] for figure in told]
-    for figure, expected in zip(line["figures"], told, strict=True):
-        assert figure == {name: expected[name] for name in figure}
-    assert {"deletion", "insertion", "infidelity"} <= {figure["name"] for figure in told}
-    assert line["reach"] == reach(result) > 0
-    assert line["reach"] == pytest.approx(np.nanmax(np.abs(result.data["vehicles"].values[:, 0])))
-    assert line["command"].startswith(f"policyscope explain {folder}/rec:1 --method gradient")
-    began = time.monotonic()
-    assert measured(client, **wanted) == line
-    assert time.monotonic() - began < 1
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def until(reached, limit=60.0):
-    """Wait until something holds."""
-    end = time.monotonic() + limit
-    while not (found := reached()) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert found
-
-
-def test_a_measurement_that_nobody_asks_for_is_stopped(client):
-    trusts = client.app.state.trusts = Trusts(patience=0.5)
-    wanted = {"recording": "rec", "episode": 0, "method": "gradient"}
-    first = client.post("/api/attribution/trust", json=wanted).json()
-    assert (first["measured"], first["figures"]) == (False, [])
-    pid = trusts._now._command._process.pid
-    assert alive(pid)
-    waits = client.post("/api/attribution/trust", json={**wanted, "episode": 2}).json()
-    assert waits["doing"] == "waiting for another one"
-    until(lambda: trusts._now is None)
-    assert not alive(pid)
-    assert not trusts._kept
-
-
-def test_a_measurement_that_is_killed_says_so_once_and_begins_anew(client):
-    trusts = client.app.state.trusts = Trusts(patience=2.0)
-    wanted = {"recording": "rec", "episode": 0, "method": "gradient"}
-
-    def ask():
-        return client.post("/api/attribution/trust", json=wanted)
-
-    until(lambda: ask().json()["doing"] not in ("", "beginning"))
-    killed = trusts._now._command._process.pid
-    os.kill(killed, signal.SIGKILL)
-    until(lambda: trusts._now is None)
-    answer = ask()
-    assert answer.status_code == 400
-    assert "ended by SIGKILL" in answer.json()["message"]
-    again = ask()
-    assert (again.status_code, again.json()["measured"]) == (200, False)
-    assert trusts._now._command._process.pid != killed
-    until(lambda: trusts._now is None)  # nobody asks any more
-
-
-@pytest.mark.parametrize(
-    ("broken", "told"),
-    [
-        (ZeroDivisionError("no rows"), "ZeroDivisionError: no rows"),
-        (PermissionError(13, "Permission denied", "/data/secret/result"), "result: "),
-    ],
-)
-def test_whatever_fails_is_kept_and_begins_no_second_process(client, monkeypatch, broken, told):
-    begun, end = [], trusted._Measured.end
-
-    def stops(self, patience):
-        begun.append(self._command._process.pid)
-        self.asked = -1e9
-        assert end(self, patience) is None
-        raise broken
-
-    monkeypatch.setattr(trusted._Measured, "end", stops)
-    trusts = client.app.state.trusts
-    wanted = {"recording": "rec", "episode": 0, "method": "gradient"}
-    assert client.post("/api/attribution/trust", json=wanted).status_code == 200
-    until(lambda: trusts._now is None)
-    for _ in range(3):
-        answer = client.post("/api/attribution/trust", json=wanted)
-        assert answer.status_code == 400, answer.text
-        assert told in answer.json()["message"]
-        assert "/data" not in answer.json()["message"]
-    assert len(begun) == 1
-    assert not alive(begun[0])
-
-
-@pytest.mark.parametrize(
-    ("code", "last", "told", "kind"),
-    [
-        (-9, "how far it holds", "ended by SIGKILL at: how far it holds", Interrupted),
-        (-15, "", "ended by SIGTERM (", Interrupted),
-        (130, "stopped", "ended by SIGINT at: stopped", Interrupted),
-        (2, "error: unknown action 'FLY'", "unknown action 'FLY'", PolicyscopeError),
-        (1, "how far it holds", "ended with status 1 at: how far it holds", PolicyscopeError),
-        (1, "", "ended with status 1", PolicyscopeError),
-    ],
-)
-def test_a_failure_tells_what_ended_it(code, last, told, kind):
-    found = failure(code, last)
-    assert type(found) is kind
-    assert told in str(found)
-    assert not str(found).startswith("error: ")
-
-
-@pytest.mark.parametrize(
-    ("more", "status", "told"),
-    [({"method": "divination"}, 404, "divination"), ({"episode": 77}, 404, "77")],
-)
-def test_a_trust_line_that_cannot_be_is_refused_at_once(client, more, status, told):
-    answer = client.post("/api/attribution/trust", json={"recording": "rec", "episode": 0, **more})
-    assert answer.status_code == status, answer.text
-    assert told in answer.json()["message"]
-
-
-def test_a_measurement_that_fails_says_why(client):
-    wanted = {"recording": "rec", "episode": 0, "method": "gradient", "target": "q[SIDEWAYS]"}
-    end = time.monotonic() + 60
-    answer = client.post("/api/attribution/trust", json=wanted)
-    while answer.status_code == 200 and time.monotonic() < end:
-        time.sleep(0.3)
-        answer = client.post("/api/attribution/trust", json=wanted)
-    assert answer.status_code == 400, answer.text
-    assert "SIDEWAYS" in answer.json()["message"]

@@ -10,13 +10,14 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from policyscope.core.errors import PolicyscopeError
+from policyscope.envs.actions import idle_actions
 from policyscope.envs.entities import Entities
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.stepper import Start
 from policyscope.panel.application import application
 from policyscope.panel.contract.live import LiveRequest, SceneChange
 from policyscope.panel.live import ask
-from policyscope.panel.shelf.environment import idle, picture_view
+from policyscope.panel.shelf.environment import picture_view
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.replays import whatif
@@ -128,7 +129,7 @@ def same_step(lane, start, one, other):
 def test_actions_that_are_called_one_do_the_same(games, game):
     recording = open_recording(games / game)
     names = list(recording.space.actions)
-    nothing = {names.index(name) for name in idle(recording)}
+    nothing = {names.index(name) for name in idle_actions(recording.env.id, names)}
     assert len(nothing) == 7
     differs = set()
     for step in (1, 2, 4):
@@ -150,7 +151,8 @@ def test_probabilities_of_actions_that_do_nothing_are_one_track(client, coinrun)
     np.testing.assert_allclose(np.sum([t["values"] for t in got], 0), 1, atol=1e-6)
     logits = coinrun.episode(0)["logits"].values.astype(float)
     powers = np.exp(logits)
-    of = [list(coinrun.space.actions).index(name) for name in idle(coinrun)]
+    names = list(coinrun.space.actions)
+    of = [names.index(name) for name in idle_actions(coinrun.env.id, names)]
     (nothing,) = client.get(path, params={"name": "p[no-op]"}).json()
     np.testing.assert_allclose(nothing["values"], powers[:, of].sum(1) / powers.sum(1), atol=1e-6)
 

@@ -1,6 +1,8 @@
 """A report of one decision: its parts are those that their methods give, and say when missing."""
 
+import html
 import json
+import re
 import shlex
 from dataclasses import replace
 
@@ -17,6 +19,7 @@ from policyscope.cli import fork as fork_verb
 from policyscope.cli import report as report_verb
 from policyscope.cli.flags import parse
 from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.envs.entities import entity_name
 from policyscope.envs.make import make, versioned
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.spec import EnvSpec
@@ -87,8 +90,9 @@ def test_what_would_change_it_is_what_the_verbs_say(road, found):
     result = why_not(road, *AT, second)
     assert found.nearest.action == second
     assert found.nearest.result.data.equals(result.data)
-    margin = float(result.data["margin"].values[0])
-    assert found.nearest.told == (str(result.data["told"].values[0]) if margin > 0 else "")
+    margin, far = (float(result.data[name].values[0]) for name in ("margin", "distance"))
+    by = "" if np.isnan(far) else f", by {far:.3g} m"
+    assert found.nearest.told == (f"{result.data['told'].values[0]}{by}" if margin > 0 else "")
     assert (found.nearest.after is None) == (margin <= 0)
     most = found.blame.entities.iloc[0]
     assert found.without.identity == most["identity"]
@@ -111,6 +115,38 @@ def test_it_can_be_told_as_json_and_lines(found):
     titles = [title for title, _ in lines_of(found)]
     assert titles[:2] == ["target", "owed to"]
     assert titles[-1] == "played on"
+
+
+def test_numbers_have_a_unit_and_three_digits(found, tmp_path):
+    write_decision(found, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page.split("<main>")[1].split("<footer>")[0]))
+    assert not re.findall(r"(?<![\w.])-?[1-9]\d*\.\d{3,}", text)  # such as -18.5963
+    assert not re.findall(r"(?<![\w.])0\.0*[1-9]\d{3,}", text)
+    assert "share (return)" in page
+    assert "Q-value (return)" in page
+    if found.nearest.told.startswith("move"):
+        assert re.search(r"to x \S+ m, y \S+ m, by \S+ m$", found.nearest.told)
+        assert found.nearest.told in page
+    fewer = [line for line in found.blame.trust if line["n"] < found.blame.decisions]
+    assert bool(fewer) == ("Left out are those" in page)
+    lines = dict(lines_of(found))
+    assert lines["target"].endswith(" return")
+    assert "0.333333" not in lines["target"]
+
+
+def test_one_entity_has_one_name(road, found, tmp_path):
+    """In table, picture, change, fork and command line."""
+    who = found.without
+    assert who.name == entity_name("vehicle", who.identity)
+    assert found.fork.parameters["told"] == [f"remove {who.name}"]
+    names = {one.identity: one.name for one in found.scene.outlines}
+    table = found.blame.entities.set_index("identity")["name"]
+    assert {names[i] for i in table.index if i in names} == {
+        table[i] for i in table.index if i in names
+    }
+    first = found.nearest.result.data.isel(change=0)
+    assert entity_name(str(first["entity"].values), int(first["identity"])) in found.nearest.told
 
 
 def test_commands_and_origin_name_what_was_used(road, found, tmp_path):
@@ -243,7 +279,15 @@ def test_probabilities_of_a_policy_that_draws(tmp_path):
     logits = rec.episode(0)["logits"].values[5].astype(float)
     numbers = numbers_of(rec, 0, 5)
     assert numbers.kind == "probability"
-    np.testing.assert_allclose(numbers.values, np.exp(logits) / np.exp(logits).sum(), rtol=1e-6)
+    chances = np.exp(logits) / np.exp(logits).sum()
+    names = list(rec.space.actions)
+    idle = [names.index(name) for name in ("IDLE", "D", "A", "W", "S", "Q", "E")]
+    told = dict(zip(numbers.names, numbers.values, strict=True))
+    assert told["no-op ×7"] == pytest.approx(chances[idle].sum(), rel=1e-6)
+    assert told["RIGHT"] == pytest.approx(chances[names.index("RIGHT")], rel=1e-6)
+    assert len(told) == 9
+    assert int(np.argmax(chances)) in numbers.actions[numbers.best]
+    assert int(rec.episode(0)["action"].values[5]) in numbers.actions[numbers.taken]
     assert numbers.told["value"] == pytest.approx(float(rec.episode(0)["value"].values[5]))
     assert "the agent drew" in headline(rec, 0, 5, numbers)
     assert f"probability {numbers.values[numbers.taken]:.2f}" in headline(rec, 0, 5, numbers)
@@ -257,9 +301,9 @@ def test_a_report_of_frames(tmp_path):  # 40 s
     some = report(rec, 0, 5, asked)
     assert some.missing == {}
     table = some.blame.entities
-    assert {"player", "wall"} <= set(table["name"])
+    assert {"player", "walls"} <= set(table["name"])
     assert table["name"].is_unique
-    assert np.isnan(table.set_index("name").loc["wall", "effect"])
+    assert np.isnan(table.set_index("name").loc["walls", "effect"])
     page = tmp_path / "page.html"
     write_decision(some, page)
     pictures = 3 + 2 * (some.nearest.after is not None)  # the scene has its map over it

@@ -1,6 +1,7 @@
 """Evaluation of agents that see images, on Procgen."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,11 @@ def test_an_untrained_network_of_its_own_for_every_episode(agent, monkeypatch):
     table = evaluate(baseline("untrained", agent), MAZE, 2)
     assert len({weights for weights, *_ in asked}) == 2
     assert [rest for _, *rest in asked] == [[1, 1, False]] * 2
+    other = replace(agent, net=build_network(*agent.network).eval())
+    for known in (agent, other):  # fresh weights do not depend on the agent's
+        kept = evaluate(baseline("untrained", known), MAZE, 2)
+        pd.testing.assert_frame_equal(table, kept)
+    assert len(asked) == 2, "the cache served both"
     again = evaluate_all(Plan((baseline("untrained", agent),), MAZE, 2, cached=False), workers=1)
     pd.testing.assert_frame_equal(table, again["untrained"])
 

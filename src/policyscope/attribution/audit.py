@@ -11,8 +11,9 @@ from policyscope.attribution.again import again
 from policyscope.attribution.asking.baselines import activations, baseline
 from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.asking.score import INPUT, score
+from policyscope.attribution.asking.targets import default_target
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.explain import answered, default_target, one_site
+from policyscope.attribution.explain import answered, one_site
 from policyscope.attribution.trust.levels import level_of
 from policyscope.attribution.trust.line import ROWS, Figure, trust_line
 from policyscope.attribution.trust.removals import Removals, removal_figure

@@ -9,7 +9,9 @@ from policyscope.attribution.methods.captum_names import (
     BY_FUNCTION,
     BY_HOOKS,
     COALITIONS,
+    COMPARED,
     DRAWN,
+    DRAWS_BASELINES,
     SHARED_OUT,
     STEEPNESS,
 )
@@ -51,6 +53,8 @@ COMPLETE = (
     "integrated_gradients", "curved", "conductance", "neuron_conductance",
     *(CAPTUM + name for name in SHARED_OUT),
 )  # fmt: skip
+#: Methods whose values are shares of a whole, so that sums of them mean something.
+ADDING = (*COMPLETE, "shapley", "input_x_gradient", CAPTUM + "InputXGradient")
 #: Methods whose values are slopes, not shares of a change.
 SLOPES = ("gradient", "smooth_gradient", *(CAPTUM + name for name in STEEPNESS))
 #: Methods whose values tell how much, not which way.
@@ -63,6 +67,20 @@ STEPPED = ("curved", *THROUGH)
 SAMPLED = ("smooth_gradient", *(CAPTUM + name for name in DRAWN))
 #: Methods that take somebody away, who is then absent.
 TAKES_AWAY = ("shapley", "sarfa", *(CAPTUM + name for name in COALITIONS))
+#: Methods of ours that compare with nothing.
+_ALONE = ("gradient", "smooth_gradient", "grad_cam", "blur")
+
+
+def without_baseline(method: str) -> bool:
+    """Whether a method compares with no baseline of the asker's choice.
+
+    Example:
+        >>> without_baseline("gradient"), without_baseline("captum:DeepLift")
+        (True, False)
+    """
+    if method.startswith(CAPTUM):
+        return method.removeprefix(CAPTUM) not in (*COMPARED, *DRAWS_BASELINES)
+    return method in _ALONE
 
 
 def method_names() -> list[str]:

@@ -11,7 +11,8 @@ from policyscope.agents.agent import Agent
 from policyscope.attribution.again import again
 from policyscope.attribution.asking.baselines import BLOCK, Baseline, baseline
 from policyscope.attribution.asking.chosen import Chosen, choose
-from policyscope.attribution.config import SLOPES, AttributionConfig
+from policyscope.attribution.asking.targets import default_target, unit_of, unit_of_values
+from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.methods.asked import ask, fitted, path_site
 from policyscope.attribution.methods.table import explained
 from policyscope.attribution.methods.told import Told
@@ -85,6 +86,7 @@ def attribute(
         ):
             trust.append(removal)
     data = arrays_of(agent, chosen, site, told["attribution"].numpy())
+    data.attrs["method"] = config.method
     data = with_entities(recording, compared(data, agent, target, config, values_of))
     data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
     data = data.assign(baseline_frames(agent, chosen, site, config.baseline, start))
@@ -99,7 +101,7 @@ def attribute(
     return Result(
         "attribution",
         data.assign_attrs(
-            target=str(target), site=site, method=config.method, baseline=start.description,
+            target=str(target), site=site, baseline=start.description,
             unit=unit_of_values(config.method, str(target)),
             trust=[figure.to_json() for figure in trust],
         ),
@@ -146,25 +148,6 @@ def answered(
     return {name: torch.cat([p[name].detach().cpu() for p in parts]) for name in parts[0]}, whole
 
 
-def default_target(agent: Agent) -> str:
-    """What is explained where nothing is asked for: why this action rather than others.
-
-    Q-values of all actions move together, so that of the taken one is compared with their mean.
-
-    Example:
-        >>> default_target(agent)  # doctest: +SKIP
-        'q[taken]-0.333333*q[SLOWER]-0.333333*q[IDLE]-0.333333*q[FASTER]'
-    """
-    if agent.head == "gaussian":  # what was done is the mean itself: its likelihood is flat there
-        if len(agent.space.action_low) == 1:
-            return "mean[0]"
-        raise PolicyscopeError("the agent has several continuous actions; give a target: mean[0]")
-    if agent.head != "q":
-        return "logp[taken]"
-    actions = agent.space.actions
-    return "q[taken]" + "".join(f"-{1 / len(actions):.6g}*q[{name}]" for name in actions)
-
-
 def one_site(agent: Agent, pattern: str) -> str:
     """Name of the single site that a pattern matches.
 
@@ -176,29 +159,3 @@ def one_site(agent: Agent, pattern: str) -> str:
     if len(found) > 1:
         raise PolicyscopeError(f"'{pattern}' matches several sites; take one: {', '.join(found)}")
     return found[0]
-
-
-def unit_of_values(method: str, target: str) -> str:
-    """Unit of what a method says of a target.
-
-    Example:
-        >>> unit_of_values("gradient", "value"), unit_of_values("occlusion", "value")
-        ('return a unit of the input', 'return')
-    """
-    if method == "sarfa":
-        return "0 to 1"
-    unit = unit_of(target)
-    return f"{unit or 'target'} a unit of the input" if method in SLOPES else unit
-
-
-def unit_of(target: str) -> str:
-    """Unit of a target where all its terms have the same.
-
-    Example:
-        >>> unit_of("q[0]-q[1]"), unit_of("logp[taken]"), unit_of("logit[2]")
-        ('return', 'nats', 'logit')
-    """
-    units = {"q": "return", "value": "return", "logp": "nats", "entropy": "nats",
-             "logit": "logit", "mean": "action"}  # fmt: skip
-    found = {units.get(term.kind, "") for term in parse_target(target).terms}
-    return found.pop() if len(found) == 1 else ""

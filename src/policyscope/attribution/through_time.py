@@ -18,8 +18,8 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.memory import flat_rows, from_flat_rows
 from policyscope.attribution.asking.baselines import require_several
 from policyscope.attribution.asking.chosen import Chosen, choose
+from policyscope.attribution.asking.targets import default_target, unit_of
 from policyscope.attribution.asking.windows import Windows, over_time, windowed_score
-from policyscope.attribution.explain import default_target, unit_of
 from policyscope.attribution.methods.paths import ends, integrated_gradients
 from policyscope.attribution.time_config import TimeConfig
 from policyscope.core.checks import Check

@@ -47,8 +47,9 @@ class Args:
     """Seed of the first episode; the others follow. Evaluation has the seeds 0..9999."""
     baselines: str = "random,untrained"
     """Comma-separated: random, untrained, memoryless, constant:ACTION; 'none' for none. untrained
-    takes long for agents of images whose initial weights are unknown: --baselines random leaves it
-    out."""
+    plays as many episodes as the agent, and for agents of images it is the dear part: its episodes
+    last longer (ten times, in CoinRun), and a decision takes twice as long where initial weights
+    are unknown. The same call again takes it from the cache; --baselines random leaves it out."""
     env: str | None = None
     """Another environment than the agent's own: a name of ours or gym:ID."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)

@@ -32,7 +32,7 @@ def _attribution(args: Any, out: Path, command: str) -> _Explained:
         return _audit(args, out, command)
     from policyscope.attribution.explain import attribute
     from policyscope.attribution.results.summary import attribution_report
-    from policyscope.cli.explain_tables import attribution_tables
+    from policyscope.cli.attribution_tables import attribution_tables
     from policyscope.figures.attribution_page import write_attribution_page
     from policyscope.recordings.read import open_recording
 
@@ -46,7 +46,7 @@ def _attribution(args: Any, out: Path, command: str) -> _Explained:
 
 def _audit(args: Any, out: Path, command: str) -> _Explained:
     from policyscope.attribution.audit import audit, audit_report
-    from policyscope.cli.explain_tables import audit_table
+    from policyscope.cli.attribution_tables import audit_table
     from policyscope.figures.attribution_audit import draw
     from policyscope.figures.page import code, write_page
     from policyscope.recordings.read import open_recording
@@ -114,7 +114,7 @@ def _require_same_weights(card: str, recording: Any) -> None:
 def _through_time(args: Any, out: Path, command: str) -> _Explained:
     from policyscope.attribution.results.time_summary import through_time_report
     from policyscope.attribution.through_time import through_time
-    from policyscope.cli.explain_tables import through_time_table
+    from policyscope.cli.attribution_tables import through_time_table
     from policyscope.figures.through_time_page import write_through_time_page
     from policyscope.recordings.read import open_recording
 

@@ -56,7 +56,7 @@ class Check:
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "FAILED"
         sign = _SIGNS[self.sense]
-        return f"{self.name}: {self.value:.4g} {sign} {self.bound:.4g} (n={self.n}) {verdict}"
+        return f"{self.name}: {self.value:.3g} {sign} {self.bound:.3g} (n={self.n}) {verdict}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file; NaN and infinities as text."""

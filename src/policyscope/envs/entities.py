@@ -6,6 +6,47 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+#: Kinds of which a scene has one, and those whose pieces mean nothing: they go without a number.
+_WITHOUT_NUMBER = ("ego", "player", "mouse", "coin", "cheese", "wall", "lava")
+_UNITS = {"highway": ("m", "m/s"), "procgen": ("tiles", "tiles/step")}
+
+
+def entity_name(kind: str, identity: int) -> str:
+    """What an entity is called wherever people read of it.
+
+    Args:
+        kind: of the entity.
+        identity: constant through an episode.
+
+    Example:
+        >>> entity_name("vehicle", 3), entity_name("coin", 17), entity_name("ego", 0)
+        ('vehicle 3', 'coin', 'ego')
+    """
+    return kind if kind in _WITHOUT_NUMBER else f"{kind} {identity}"
+
+
+def kind_name(kind: str) -> str:
+    """What all entities of a kind together are called.
+
+    Example:
+        >>> kind_name("vehicle"), kind_name("lava"), kind_name("ego")
+        ('vehicles', 'lava', 'ego')
+    """
+    return f"{kind}s" if kind == "wall" or kind not in _WITHOUT_NUMBER else kind
+
+
+def scene_units(env: str) -> tuple[str, str]:
+    """Units of places and of speeds in the scenes of an environment; empty where not known.
+
+    Args:
+        env: id of the environment.
+
+    Example:
+        >>> scene_units("highway/intersection"), scene_units("procgen/coinrun")
+        (('m', 'm/s'), ('tiles', 'tiles/step'))
+    """
+    return _UNITS.get(env.split("/")[0], ("", ""))
+
 
 @dataclass(frozen=True)
 class Entities:

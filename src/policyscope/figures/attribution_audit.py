@@ -46,8 +46,8 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     return figure.update_layout(
         title=f"{data.attrs['target']} at {data.attrs['site']}<br><span style='font-size:13px;"
         f"color:{soft}'>{data.attrs['decisions']} decisions judged by "
-        f"{data.attrs['level']}, 95 % bootstrap intervals; the dotted "
-        "line is what knows nothing</span>",
+        f"{data.attrs['level']}, units set to {data.attrs['baseline']}, 95 % bootstrap intervals; "
+        "the dotted line is what knows nothing</span>",
         width=min(max(900, 230 * len(figures) + 160), 1180), height=150 + 56 * len(methods) + 60,
         margin={"t": 150},
     )  # fmt: skip

@@ -11,6 +11,8 @@ from policyscope.figures.theme import faint, head_colour, ink
 #: Share of a category's height that its bars fill, and of a bar's place that the bar fills.
 FILLED, BAR, BAND = 0.8, 0.62, 0.96
 Line = dict[str, Any]
+#: The ego's row is one; bars of the others are of many rows.
+NAMES = {"others": "others: mean of vehicles (part: sum)"}
 
 
 def add_bars(
@@ -58,7 +60,7 @@ def add_bars(
         colour = head_colour(i)
         figure.add_bar(
             y=y, x=[mean.mean for mean in means], orientation="h", width=BAR * place,
-            name=f"{who or 'trained'}" + (", trained" if who and bands else ""),
+            name=NAMES.get(who, who or "trained") + (", trained" if who and bands else ""),
             legendgroup=who, legendrank=1 + i, showlegend=legend, marker={"color": colour},
             error_x={
                 "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": text,

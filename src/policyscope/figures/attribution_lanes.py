@@ -1,15 +1,15 @@
 """Who accounts for how much, step by step of an episode: one lane an entity."""
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from policyscope.attribution.results.entities import shares
+from policyscope.attribution.results.entities import named, shares
+from policyscope.attribution.results.entity_shares import adds_up
+from policyscope.attribution.results.wording import entity_words
 from policyscope.core.result import Result
 from policyscope.figures.attribution_maps import COLOURS, colourscale, scale_of
 from policyscope.figures.theme import dress, ink
-from policyscope.recordings.replays.changes import SCENERY
 
 #: Entities drawn; those with the largest absolute sum come first.
 LANES = 16
@@ -33,35 +33,37 @@ def draw_lanes(result: Result, episode: int | None = None, mode: str = "light") 
     table = shares(result)
     if table.empty:
         return None
-    table = _named(table)
+    add = adds_up(result.data)
+    table = named(table, add)
     episode = longest(result) if episode is None else episode
     own = table[table["episode"] == episode]
     steps = np.unique(own["step"])
     if len(steps) < 2:
         return None
     grid = own.pivot_table(index="name", columns="step", values="share", aggfunc="sum")
-    order = grid.abs().sum(axis=1).sort_values(ascending=False, kind="stable").index[:LANES]
-    grid = grid.loc[order]
+    size, sums = (each.sum(axis=1) if add else each.mean(axis=1) for each in (grid.abs(), grid))
+    order = size.sort_values(ascending=False, kind="stable").index[:LANES]
+    grid, size, sums = grid.loc[order], size[order], sums[order].to_numpy()
+    over = "sum" if add else "mean"
     figure = make_subplots(
         1, 2, shared_yaxes=True, column_widths=[0.76, 0.24], horizontal_spacing=0.02,
-        subplot_titles=("", "sum over the steps"),
+        subplot_titles=("", f"{over} over the steps"),
     )  # fmt: skip
     dress(figure, mode)
-    every = table.groupby(["episode", "step", "name"])["share"].sum().to_numpy()
-    reach, colour = scale_of(every), ink(mode)
+    unit = result.data.attrs.get("unit") or "a step"
+    reach, colour = scale_of(table["share"].to_numpy()), ink(mode)
     told = np.broadcast_to(steps, grid.shape)  # only explained steps have a column
     figure.add_heatmap(
         z=grid.to_numpy(), x=np.arange(len(steps)), y=list(order), customdata=told,
         zmin=-reach, zmax=reach, xgap=1, ygap=2, colorscale=colourscale(mode),
         hovertemplate="%{y}, step %{customdata}: %{z:.3g}<extra></extra>",
         colorbar={"thickness": 12, "outlinewidth": 0, "x": 1.02,
-                  "title": {"text": result.data.attrs.get("unit") or "a step"}},
+                  "title": {"text": unit.replace(" a unit", "<br>a unit")}},
         row=1, col=1,
     )  # fmt: skip
-    sums = grid.sum(axis=1).to_numpy()
     paint = np.where(sums > 0, *COLOURS[mode])
     figure.add_bar(
-        x=grid.abs().sum(axis=1), y=list(order), orientation="h", name="absolute", width=0.62,
+        x=size, y=list(order), orientation="h", name="absolute", width=0.62,
         marker={"color": colour["grid"], "line": {"color": colour["zero"], "width": 1}},
         hovertemplate="%{y}, absolute: %{x:.3g}<extra></extra>", row=1, col=2,
     )  # fmt: skip
@@ -85,8 +87,8 @@ def draw_lanes(result: Result, episode: int | None = None, mode: str = "light") 
     )  # fmt: skip
     return figure.update_layout(
         title=f"Who accounts for how much, episode {episode}<br><span style='font-size:13px;"
-        f"color:{colour['soft']}'>coloured: speaks for or against the target; grey: not in sight; "
-        "sums: narrow bars with sign, wide ones without</span>",
+        f"color:{colour['soft']}'>{entity_words(result.data)}; coloured: speaks for or against the "
+        f"target; grey: not in sight; {over}s: narrow bars with sign, wide ones without</span>",
         width=980, height=190 + 26 * len(order), margin={"t": 100}, barmode="overlay",
         showlegend=False,
     )  # fmt: skip
@@ -100,13 +102,3 @@ def longest(result: Result) -> int:
     """
     numbers, counts = np.unique(result.data["episode"].values, return_counts=True)
     return int(numbers[counts.argmax()])
-
-
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Entities by the name of their lane."""
-    kind = table["kind"].astype(str)
-    number = table["identity"].astype(int).astype(str)
-    alone = table.groupby(["episode", "kind"])["identity"].transform("nunique") == 1
-    scenery = kind.isin(SCENERY)
-    name = np.where(scenery, "all " + kind + "s", np.where(alone, kind, kind + " " + number))
-    return table.assign(name=name)

@@ -95,7 +95,8 @@ def maps(
         marker={
             "cmin": -reach, "cmax": reach, "color": [0], "showscale": True,
             "colorscale": colourscale(mode),
-            "colorbar": {"title": {"text": "a cell"}, "thickness": 12,
+            "colorbar": {"title": {"text": f"{data.attrs.get('unit', '')}<br>a cell"},
+                         "thickness": 12,
                          "len": min(1.0, 260 / height),
                          "y": 1, "yanchor": "top", "outlinewidth": 0},
         },

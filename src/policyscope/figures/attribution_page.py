@@ -8,6 +8,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from policyscope.attribution.results.entities import by_identity, by_kind
+from policyscope.attribution.results.wording import (
+    OTHERS,
+    baseline_words,
+    entity_words,
+    fewer_words,
+    kind_words,
+)
+from policyscope.attribution.trust.line import ROWS
 from policyscope.core.result import Result
 from policyscope.figures.attribution import draw
 from policyscope.figures.attribution_actions import draw_actions
@@ -30,11 +38,13 @@ UNTRAINED = (
 )
 STRIP = "Steps of episode {episode} at even distances, on the scale of all maps of this result."
 GREATEST = (
-    "Over the steps at which somebody is in sight. Greatest: share of these steps at which nobody "
-    "accounts for more; those who act are compared with everybody, others among themselves."
+    "At a step: {what}. Sums and means are over the steps at which somebody is in sight. Greatest: "
+    "share of these steps at which nobody accounts for more; {compared}."
 )
-KIND = "Entities of a kind are summed at each step, and all kinds are compared."
-SUMS = ("signed", "absolute", "signed_mean", "absolute_mean")
+COLUMNS = {
+    "signed": "sum", "absolute": "sum without sign", "signed_mean": "a step",
+    "absolute_mean": "a step without sign",
+}  # fmt: skip
 #: Entities that the table names.
 TOP = 12
 
@@ -61,10 +71,12 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
         (line["name"], _told(line), line["better"], line["reading"], str(line["n"]))
         for line in result.data.attrs["trust"]
     ]
+    decisions = min(result.data.sizes["row"], ROWS)
+    fewer = fewer_words(result.data.attrs["trust"], decisions)
     parts = [
         *_figures(result, mode),
         _entities(result),
-        table("Trust", ("figure", "mean [95 %]", "better", "reads", "n"), trust, TRUST)
+        table("Trust", ("figure", "mean [95 %]", "better", "reads", "n"), trust, f"{TRUST} {fewer}")
         if trust
         else "",
         table("Checks", ("check", "value", "bound", "n", "met"), checks)
@@ -78,11 +90,13 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
 def _figures(result: Result, mode: str) -> list[go.Figure | str]:
     """The figures that there are for a result, each with what it needs to be read."""
     found: list[go.Figure | str] = [draw(result, mode)]
+    if "vehicles" in result.data:
+        found.append(note(OTHERS))
     if "fresh" in result.data or "initial" in result.data:
         found.append(note(UNTRAINED))
     compared = draw_baseline(result, mode)
-    words = f"Compared with: {result.data.attrs.get('baseline', 'zero')}."
-    found.append(note(words) if compared is None else compared)
+    words = baseline_words(result)
+    found.append(note(f"{words[0].upper()}{words[1:]}.") if compared is None else compared)
     if (flow := draw_conductance(result, mode)) is not None:
         found.append(flow)
     actions = draw_actions(result, mode)
@@ -102,19 +116,26 @@ def _entities(result: Result) -> str:
     """Who accounts for most: of one episode by identity, of several by kind."""
     single = len(np.unique(result.data["episode"].values)) == 1
     lines = by_identity(result) if single else by_kind(result)
+    if not lines:
+        return ""
+    told = [name for name in COLUMNS if lines[0][name] is not None]
     rows = [
         (
-            f"{line['kind']} {line['identity']}" if line.get("identity") else line["kind"],
+            line["name"],
             str(line["steps"]),
-            *(f"{line[name]:.3g}" for name in SUMS),
+            *(f"{line[name]:.3g}" for name in told),
             f"{line['greatest']:.0%}",
         )
         for line in lines[:TOP]
     ]
-    head = ("entity" if single else "kind", "steps", "sum", "sum without sign", "a step",
-            "a step without sign", "greatest")  # fmt: skip
-    words = GREATEST if single else f"{GREATEST} {KIND}"
-    return table("Who accounts for most", head, rows, words) if rows else ""
+    head = ("entity" if single else "kind", "steps", *(COLUMNS[name] for name in told), "greatest")
+    words = GREATEST.format(
+        what=entity_words(result.data) if single else kind_words(result.data),
+        compared="those who act are compared with everybody, others among themselves"
+        if single
+        else "all kinds are compared",
+    )
+    return table("Who accounts for most", head, rows, words)
 
 
 def _told(line: Mapping[str, Any]) -> str:

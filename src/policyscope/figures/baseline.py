@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from policyscope.attribution.results.wording import baseline_words
 from policyscope.core.result import Result
 from policyscope.figures.theme import dress, ink
 
@@ -35,9 +36,9 @@ def draw_baseline(result: Result, mode: str = "light") -> go.Figure | None:
             figure.add_image(z=picture, hoverinfo="skip", row=line, col=column)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    soft = ink(mode)["soft"]
+    soft, words = ink(mode)["soft"], baseline_words(result)
     return figure.update_layout(
-        title=f"Compared with: {data.attrs['baseline']}<br><span style='font-size:13px;"
+        title=f"{words[0].upper()}{words[1:]}<br><span style='font-size:13px;"
         f"color:{soft}'>above what was seen (episode:step), below the baseline</span>",
         width=max(150 * len(rows) + 80, 420), height=430, margin={"t": 110, "b": 20},
     )  # fmt: skip

@@ -75,7 +75,7 @@ def by_named_input(data: xr.Dataset) -> tuple[list[str], np.ndarray] | None:
     values = data["by_input"].values
     if values.ndim == 3:
         features = data.attrs.get("features") or [str(i) for i in range(values.shape[2])]
-        names = [f"ego {name}" for name in features] + [f"others {name}" for name in features]
+        names = [f"ego {name}" for name in features] + [f"all others {name}" for name in features]
         return names, np.concatenate([values[:, 0], values[:, 1:].sum(1)], 1)
     if values.ndim == 2 and values.shape[1] <= SHOWN:
         return [str(i) for i in range(values.shape[1])], values

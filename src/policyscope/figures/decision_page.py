@@ -1,19 +1,22 @@
 """The page that ``policyscope report`` writes: one decision, in one HTML file without scripts."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
+from policyscope.attribution.results.wording import baseline_words, fewer_words
 from policyscope.core.files import write_text
+from policyscope.core.result import Result
 from policyscope.figures.decision_pictures import drawn, legend, video
 from policyscope.figures.decision_style import style
 from policyscope.figures.fork_page import words as fork_words
 from policyscope.reports.parts import Blame, Numbers, Report
+from policyscope.reports.told import share_words, target_words
 
 _MOST = 12
+#: Of what the policy puts out.
+UNITS = {"Q-value": "return", "value": "return"}
 TITLES = {
     "numbers": "What the policy put out", "clip": "The steps around it",
     "scene": "The scene of the decision", "attribution": "What the decision is owed to",
@@ -93,10 +96,13 @@ def _numbers(numbers: Numbers) -> str:
             f'<td class="bar">{bar}</td><td>{", ".join(marks)}</td></tr>'
         )
     left = len(numbers.values) - len(rows)
-    told = "".join(_p(f"{name}: {_number(value)}") for name, value in numbers.told.items())
+    told = "".join(
+        _p(f"{name}: {_number(value)}{_unit(UNITS, name)}") for name, value in numbers.told.items()
+    )
     more = _p(f"and {left} more below these") if left else ""
     return (
-        f"<table><tr><th>action</th><th>{html.escape(numbers.kind)}</th><th></th><th></th></tr>"
+        f"<table><tr><th>action</th><th>{html.escape(numbers.kind)}"
+        f"{_unit(UNITS, numbers.kind)}</th><th></th><th></th></tr>"
         f"{''.join(rows)}</table>{more}{told}"
     )
 
@@ -114,12 +120,11 @@ def _attribution(report: Report, mode: str) -> str:
     if blame is None:
         return ""
     data = blame.result.data
-    unit = f" ({unit})" if (unit := data["target"].attrs.get("unit", "")) else ""
-    target = float(data["target"].values[0])
+    target, words = float(data["target"].values[0]), target_words(blame)
     told = (
-        f"{_target_words(blame)} is {_number(target)}{unit}. "
+        f"{words[0].upper()}{words[1:]} is {_number(target)}{_unit(data['target'].attrs)}. "
         f"{data.attrs['method'].replace('_', ' ').capitalize()} at {data.attrs['site']} "
-        f"{_what_is_shared(data)}. Positive speaks for it, negative against it."
+        f"{_what_is_shared(blame.result)}. Positive speaks for it, negative against it."
     )
     flat = data["map"].values[0, 0] if "map" in data else None
     picture = ""
@@ -132,30 +137,25 @@ def _attribution(report: Report, mode: str) -> str:
     )
 
 
-def _what_is_shared(data: xr.Dataset) -> str:
-    compared = f"the baseline ({data.attrs['baseline']})"
+def _what_is_shared(result: Result) -> str:
+    data = result.data
     if "change" in data:
         change = _number(float(data["change"].values[0]))
-        return f"shares out its change from {compared}, {change}"
-    return f"says what it depends on; compared with {compared}"
-
-
-def _target_words(blame: Blame) -> str:
-    """The target; why this action rather than others is a long formula."""
-    if blame.against_mean:
-        return "The Q-value of the chosen action minus the mean over all actions"
-    return f"The target {blame.result.data.attrs['target']}"
+        return f"shares out its change from the baseline ({data.attrs['baseline']}), {change}"
+    return f"says what it depends on; {baseline_words(result)}"
 
 
 def _shares(blame: Blame) -> str:
     """Bars of entities, or of units where there are none."""
-    table = blame.entities
+    table, data = blame.entities, blame.result.data
+    share = f"<th>share{html.escape(_unit(data.attrs))}</th><th></th>"
     if len(table):
         lines = list(zip(table["name"], table["share"], table["effect"], strict=True))
-        head = "<th>entity</th><th>share</th><th></th><th>lost without it</th>"
+        lost = html.escape(_unit(data["target"].attrs))
+        head = f"<th>entity</th>{share}<th>lost without it{lost}</th>"
     else:
         lines = [(name, value, None) for name, value in blame.units]
-        head = "<th>unit</th><th>share</th><th></th>"
+        head = f"<th>unit</th>{share}"
     reach = max((abs(float(share)) for _, share, _ in lines), default=0.0) or 1.0
     rows = []
     for name, share, effect in lines[:_MOST]:
@@ -168,8 +168,8 @@ def _shares(blame: Blame) -> str:
     more = _p(f"and {left} smaller ones") if left else ""
     note = (
         _p(
-            "Lost without it: what the target loses when the entity alone is taken out of the "
-            "scene and the agent asked again. – : it cannot be taken out."
+            f"Share: {share_words(blame)}. Lost without it: what the target loses when the entity "
+            "alone is taken out of the scene and the agent asked again. – : it cannot be taken out."
         )
         if len(table)
         else ""
@@ -192,8 +192,9 @@ def _trust(blame: Blame) -> str:
         for line in blame.trust
     )
     told = (
-        f"How far that holds, measured on {blame.decisions} decisions of the recording; "
-        "95 % intervals over episodes."
+        f"How far that holds, measured on {blame.decisions} decisions of the recording, where "
+        f"units are set to: {blame.result.data.attrs['baseline']}; 95 % intervals over episodes. "
+        f"{fewer_words(blame.trust, blame.decisions)}"
     )
     return (
         f'{_p(told)}<div class="wide-table"><table><tr><th>figure</th><th>mean [95 %]</th><th>n'
@@ -219,9 +220,8 @@ def _nearest(report: Report) -> str:
         told = f"None was found in which the agent prefers {nearest.action}. Tried: {what}."
         return f"{_p(told)}{_checks(nearest.result)}"
     first = nearest.result.data.isel(change=0)
-    who, far = int(first["identity"]), float(first["distance"])
-    move = "" if far != far else f", a move by {_number(far)}"
-    told = f"The agent prefers {nearest.action} after this change alone: {nearest.told}{move}."
+    who = int(first["identity"])
+    told = f"The agent prefers {nearest.action} after this change alone: {nearest.told}."
     return (
         f'{_p(told, "found")}<div class="pair">'
         f"<figure>{drawn(nearest.before, marked=who)}<figcaption>as it was</figcaption></figure>"
@@ -310,6 +310,11 @@ def _origin(report: Report) -> str:
         f'<footer><h2>Where this comes from</h2><dl>{facts}<dt>time</dt><dd>{total:.0f} s</dd></dl>'
         f"<h2>Again</h2><dl>{lines}</dl></footer>"
     )  # fmt: skip
+
+
+def _unit(units: Mapping[str, Any], name: str = "unit") -> str:
+    """A unit in brackets; nothing where it is not known."""
+    return f" ({unit})" if (unit := units.get(name, "")) else ""
 
 
 def _p(text: str, kind: str = "") -> str:

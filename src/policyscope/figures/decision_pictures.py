@@ -2,13 +2,12 @@
 
 import base64
 import html
-import io
 from collections.abc import Mapping
 
 import numpy as np
 
-from policyscope.core.errors import MissingPart
 from policyscope.figures.attribution_maps import COLOURS
+from policyscope.figures.png import png_url
 from policyscope.reports.parts import Picture
 
 
@@ -91,7 +90,7 @@ def legend() -> str:
 def _image(pixels: np.ndarray, wide: int, high: int) -> str:
     return (
         f'<image width="{wide}" height="{high}" preserveAspectRatio="none" '
-        f'href="data:image/png;base64,{base64.b64encode(_png(pixels)).decode()}"/>'
+        f'href="{png_url(pixels)}"/>'
     )
 
 
@@ -114,13 +113,3 @@ def _overlay(flat: np.ndarray, high: int, wide: int, mode: str) -> np.ndarray:
     out[..., :3] = np.where(large[..., None] > 0, good, bad)
     out[..., 3] = (255 * np.clip(np.abs(large) / reach, 0, 1)).astype(np.uint8)
     return out
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise MissingPart("pillow", "video") from None
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from policyscope.core.errors import PolicyscopeError
+from policyscope.envs.entities import entity_name
 from policyscope.figures.theme import EGO_COLOUR, dress, faint, head_colour, ink
 
 #: Attention below this is not drawn, as in the paper's code.
@@ -110,6 +111,7 @@ def _attention(
             mass = float(attention[head, row])
             if who < 0 or mass < LEAST:
                 continue
+            seen = entity_name("vehicle", int(who)) if row else "itself"
             if row == 0:
                 x, y = _ring(ego, 3.6 + 1.3 * head)
             else:
@@ -117,8 +119,7 @@ def _attention(
             figure.add_scatter(
                 x=x, y=y, mode="lines", legendgroup=f"head {head}", showlegend=False,
                 line={"color": faint(colour, 0.8), "width": max(0.8, WIDEST * mass)},
-                text=f"head {head} looks at {'itself' if row == 0 else f'vehicle {who}'}: "
-                f"{mass:.2f}", hoverinfo="text",
+                text=f"head {head} looks at {seen}: {mass:.2f}", hoverinfo="text",
             )  # fmt: skip
 
 
@@ -149,7 +150,7 @@ def _vehicles(figure: go.Figure, entities: pd.DataFrame, mode: str) -> None:
             x=outline[:, 0], y=outline[:, 1], fill="toself", fillcolor=fill, mode="lines",
             line={"color": c["text"], "width": 1, "dash": "solid" if shown else "dot"},
             showlegend=False, hoveron="fills", hoverinfo="text",
-            text=f"{'ego' if ego else f'vehicle {identity}'}, {car['speed']:.1f} m/s"
+            text=f"{entity_name(car['kind'], identity)}, {car['speed']:.1f} m/s"
             + ("" if shown else ", not in the observation"),
         )  # fmt: skip
         label = "ego" if ego else str(identity)

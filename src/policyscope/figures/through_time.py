@@ -1,17 +1,14 @@
 """Figure of an attribution through time: what past observations and memory account for."""
 
-import base64
-import io
-
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from policyscope.attribution.results.time_summary import all_values, by_steps_ago
-from policyscope.core.errors import MissingPart
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
 from policyscope.figures.attribution_maps import COLOURS
+from policyscope.figures.png import png_url
 from policyscope.figures.theme import dress, head_colour, ink
 
 #: Side of a frame over a bar, in pixels of the figure, and of the band that the frames fill.
@@ -104,7 +101,7 @@ def _single(result: Result, mode: str) -> go.Figure:
     figure.update_yaxes(domain=[0, ABOVE])
     for one in range(past + 1):
         figure.add_layout_image(
-            source=_png(data["frame"].values[one]), xref="x", yref="paper", x=_place(one, past),
+            source=png_url(data["frame"].values[one]), xref="x", yref="paper", x=_place(one, past),
             y=1, sizex=0.94, sizey=1 - ABOVE - 0.02, xanchor="center", yanchor="top",
             sizing="contain",
         )  # fmt: skip
@@ -134,14 +131,3 @@ def _axis(figure: go.Figure, past: int, memory: bool, mode: str, column: int) ->
 
 def _reach(value: float) -> float:
     return value if np.isfinite(value) else 0.0
-
-
-def _png(frame: np.ndarray) -> str:
-    """A picture that a page holds in itself."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise MissingPart("pillow", "video") from None
-    buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -6,6 +6,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from policyscope.core.result import Result
+from policyscope.envs.entities import entity_name
 from policyscope.figures.theme import dress, faint, head_colour, ink
 
 #: Units drawn in colour; the others are grey, or nothing could be told apart.
@@ -61,7 +62,7 @@ def _panels(result: Result) -> tuple[list[np.ndarray], tuple[str, ...]]:
     inside = (~np.isnan(centred.values[..., 0])).sum(-1)
     longest = np.sort(np.argsort(-inside, kind="stable")[:VEHICLES])
     who = result.data["identity"].values[longest]
-    names = tuple("ego" if i == 0 else f"vehicle {i}" for i in who)
+    names = tuple(entity_name("vehicle" if i else "ego", i) for i in who)
     return [centred.values[i] for i in longest], names
 
 

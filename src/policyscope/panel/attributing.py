@@ -10,10 +10,11 @@ from math import isfinite
 import numpy as np
 import xarray as xr
 
-from policyscope.attribution.asking.score import INPUT
+from policyscope.attribution.asking.targets import default_target
 from policyscope.attribution.config import METHODS, AttributionConfig
-from policyscope.attribution.explain import attribute, default_target
-from policyscope.attribution.results.entities import shares as in_sight
+from policyscope.attribution.explain import attribute
+from policyscope.attribution.methods.table import refused
+from policyscope.attribution.results.entity_shares import adds_up
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.panel.contract.attribution import (
@@ -22,18 +23,15 @@ from policyscope.panel.contract.attribution import (
     AttributionQuestion,
     AttributionRequest,
     MethodLine,
-    Share,
 )
 from policyscope.panel.contract.result import CheckLine
 from policyscope.panel.live import short
-from policyscope.panel.shelf.describe import feature_names
+from policyscope.panel.shares import shares
 from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.worlds import Worlds
 
-#: Units that are told of a site without entities.
-MOST_UNITS = 24
 _NUMBERS = {"value": "target", "change": "change", "gap": "gap"}
 _IMPORTS = (
     "from policyscope.attribution.config import AttributionConfig",
@@ -59,15 +57,15 @@ def choices(shelf: Shelf, worlds: Worlds, rec: str) -> AttributionChoices:
 
     def make() -> AttributionChoices:
         with worlds.agent(recording) as agent:
-            sites = list(agent.sites())
+            fits = refused(agent)
             try:
                 target = default_target(agent)
             except PolicyscopeError:  # of several continuous actions one must be named
                 target = ""
         methods = [MethodLine(name=name, about=about) for name, about in METHODS.items()]
-        return AttributionChoices(methods=methods, sites=sites, target=target)
+        return AttributionChoices(methods=methods, sites=list(fits), refused=fits, target=target)
 
-    return shelf.kept(recording, "attribution choices", make, lambda made: 100 * len(made.sites))
+    return shelf.kept(recording, "attribution choices", make, lambda made: 1000 * len(made.sites))
 
 
 def explain_step(shelf: Shelf, worlds: Worlds, wanted: AttributionRequest) -> AttributionAnswer:
@@ -129,11 +127,13 @@ def answer(
     """
     data = result.data.isel(row=0)
     flat = data["map"].values[0] if "map" in data else None
+    listed, rest, total = shares(recording, result)
     height, width = (0, 0) if flat is None else flat.shape
     checks = [CheckLine(**check.to_json()) for check in result.checks]
     return AttributionAnswer(
         target=str(data.attrs["target"]),
         unit=str(data["target"].attrs.get("unit", "")),
+        values_unit=str(data.attrs["unit"]),
         method=str(data.attrs["method"]),
         site=str(data.attrs["site"]),
         **{name: _number(data, of) for name, of in _NUMBERS.items()},
@@ -141,7 +141,10 @@ def answer(
         height=height,
         width=width,
         map=[] if flat is None else _numbers(flat.ravel()),
-        shares=shares(recording, result),
+        shares=listed,
+        rest=rest,
+        adds=adds_up(data),
+        sum=total,
         parts=[str(name) for name in data["layer"].values[1:]] if "vehicles" in data else [],
         units=int(data["attribution"].size) if "attribution" in data else 0,
         check=checks[0] if checks else None,
@@ -149,50 +152,6 @@ def answer(
         command=command(path, wanted),
         milliseconds=round(took, 3),
     )
-
-
-def shares(recording: Recording, result: Result) -> list[Share]:
-    """What each entity, or each unit of a site without any, accounts for; the largest first.
-
-    Args:
-        recording: an open recording.
-        result: of ``attribution.explain.attribute`` for one decision.
-    """
-    data = result.data
-    if "vehicles" in data:
-        found = _vehicles(data.isel(row=0))
-    elif "map" in data:
-        lines = in_sight(result)
-        columns = (lines[name] for name in ("kind", "identity", "share"))
-        found = [
-            Share(name=str(kind), identity=int(identity), value=float(value))
-            for kind, identity, value in zip(*columns, strict=True)
-        ]
-    else:
-        found = _units(recording, data) if "attribution" in data else []
-    known = [share for share in found if np.isfinite([share.value, *share.parts]).all()]
-    return sorted(known, key=lambda share: -abs(share.value))
-
-
-def _vehicles(data: xr.Dataset) -> list[Share]:
-    rows = short(data["vehicles"].values.T.astype(np.float32))
-    return [
-        Share(name="", identity=int(who), value=total, parts=parts)
-        for who, (total, *parts) in zip(data["identity"].values, rows, strict=True)
-        if who >= 0
-    ]
-
-
-def _units(recording: Recording, data: xr.Dataset) -> list[Share]:
-    values = data["attribution"].values[0].astype(np.float32)
-    largest = np.argsort(-np.abs(values).ravel(), kind="stable")[:MOST_UNITS]
-    named = feature_names(recording) if data.attrs["site"] == INPUT and values.ndim == 1 else []
-    found = []
-    for unit, value in zip(largest, short(values.ravel()[largest]), strict=True):
-        index = ",".join(str(int(i)) for i in np.unravel_index(unit, values.shape))
-        name = named[unit] if len(named) == values.size else f"[{index}]"
-        found.append(Share(name=name, value=value))
-    return found
 
 
 def python(recording: Recording, path: str, wanted: AttributionRequest) -> str:

@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from policyscope.attribution.asking.targets import default_target
 from policyscope.attribution.config import AttributionConfig
-from policyscope.attribution.explain import attribute, default_target
-from policyscope.attribution.results.entity_shares import by_entity
+from policyscope.attribution.explain import attribute
+from policyscope.attribution.results.entities import named
+from policyscope.attribution.results.entity_shares import adds_up, by_entity
 from policyscope.attribution.trust.removals import removal_effects
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.core.target_parser import parse_target
 from policyscope.recordings.read import Recording
-from policyscope.recordings.replays.changes import ACTING, SCENERY
 from policyscope.recordings.replays.worlds import Worlds
 from policyscope.reports.parts import Blame
 
-#: Kinds of which a scene has one.
-ALONE = (*ACTING, "coin", "cheese")
+#: Units that are told where there are no entities.
 UNITS = 12
 
 
@@ -55,8 +55,7 @@ def blame_of(
     config = replace(config, initialisations=0)  # what they give is not shown
     one = attribute(recording, replace(config, trust=False), episode, step)
     many = attribute(recording, config)
-    table = by_entity(recording, one.data)
-    table = _named(table)
+    table = named(by_entity(recording, one.data), adds_up(one.data))
     table["effect"] = np.nan
     if len(table):
         try:
@@ -88,21 +87,6 @@ def _against_mean(recording: Recording, target: str) -> bool:
     """Whether a target compares the chosen action's Q-value with the mean over all actions."""
     agent = recording.agent
     return agent.head == "q" and parse_target(target) == parse_target(default_target(agent))
-
-
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Names of entities; walls and lava are summed up, as their pieces mean nothing."""
-    ground = table["kind"].isin(SCENERY)
-    summed = table[ground].groupby("kind", as_index=False).agg({"share": "sum"})
-    summed = summed.assign(identity=-1, name=summed["kind"])
-    things = table[~ground].copy()
-    things["name"] = [
-        kind if kind in ALONE else f"{kind} {who}"
-        for kind, who in zip(things["kind"], things["identity"], strict=True)
-    ]
-    columns = ["identity", "kind", "name", "share"]
-    parts = [part[columns] for part in (things, summed) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _units(result: Result) -> list[tuple[str, float]]:

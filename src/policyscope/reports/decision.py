@@ -12,6 +12,8 @@ from policyscope.attribution.config import AttributionConfig
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.core.target_parser import parse_target
+from policyscope.envs.actions import action_names, effects
+from policyscope.envs.entities import scene_units
 from policyscope.envs.scene import SceneEdit
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.fork import ForkConfig, fork
@@ -172,8 +174,9 @@ class _Parts:
     def nearest(self, numbers: Numbers | None) -> Nearest:
         if numbers is None or numbers.second is None:
             raise PolicyscopeError("only agents with discrete actions have a runner-up action")
-        action = numbers.names[numbers.second]
-        result = why_not(self.recording, *self.at, numbers.second, worlds=self.worlds)
+        asked = numbers.actions[numbers.second][0]
+        action = _called(self.recording)[asked]
+        result = why_not(self.recording, *self.at, asked, worlds=self.worlds)
         first = result.data.isel(change=0)
         before = self.drawn()
         if float(first["margin"]) <= 0:
@@ -181,7 +184,10 @@ class _Parts:
         kind, who = str(first["kind"].values), int(first["identity"])
         place = {name: float(first[name]) for name in ("x", "y")} if kind == "move" else {}
         after = self.drawn(SceneEdit(kind, who, place))
-        return Nearest(result, action, str(first["told"].values), before, after)
+        told, far = str(first["told"].values), float(first["distance"])
+        if np.isfinite(far):
+            told += f", by {far:.3g} {scene_units(self.recording.env.id)[0]}".rstrip()
+        return Nearest(result, action, told, before, after)
 
     def drawn(self, *edits: SceneEdit) -> Picture:
         """The scene, or what edits make of it."""
@@ -198,12 +204,14 @@ class _Parts:
         answer = ask(
             self.recording, *self.at, [edit], sites=sites_of_targets([target]), worlds=self.worlds
         )
-        names, head = answer.actions, self.recording.agent.head
+        names, head = _called(self.recording), self.recording.agent.head
         actions = [
             names[int(a)] if names else ", ".join(f"{x:.2f}" for x in np.atleast_1d(a))
             for a in (answer.recorded_best, answer.changed.action)
         ]
         values = [_values(head, moment.outputs) for moment in (answer.recorded, answer.changed)]
+        if numbers and numbers.actions:
+            values = [_summed(each, numbers.actions) for each in values]
         return Without(
             str(one["name"]), int(one["identity"]), answer.target(target),
             (actions[0], actions[1]), (values[0], values[1]),
@@ -246,7 +254,16 @@ def numbers_of(recording: Recording, episode: int, step: int) -> Numbers:
         parts = tuple(f"action {i}" for i in range(len(values)))
         return Numbers("mean of the action", parts, values, None, None, told)
     kind = "Q-value" if head == "q" else "probability"
-    return Numbers(kind, tuple(names), values, int(action), int(np.argmax(values)), told)
+    groups = [(name, [i]) for i, name in enumerate(names)]
+    if kind == "probability":
+        groups = effects(recording.env.id, names)
+    actions = tuple(tuple(group) for _, group in groups)
+    taken, best = (
+        next(i for i, group in enumerate(actions) if one in group)
+        for one in (int(action), int(np.argmax(values)))
+    )
+    called = tuple(name for name, _ in groups)
+    return Numbers(kind, called, _summed(values, actions), taken, best, told, actions)
 
 
 _OUTPUT = {"q": "q", "categorical": "logits", "gaussian": "mean"}
@@ -256,6 +273,15 @@ def _values(head: str, outputs: Any) -> tuple[float, ...]:
     """A number for each action: Q-values, probabilities, or means."""
     values = np.ravel(outputs[_OUTPUT[head]]).astype(float)
     return tuple((softmax(values) if head == "categorical" else values).tolist())
+
+
+def _summed(values: tuple[float, ...], groups: tuple[tuple[int, ...], ...]) -> tuple[float, ...]:
+    """Numbers of groups of actions: of several that do the same, the sum."""
+    return tuple(sum(values[i] for i in group) for group in groups)
+
+
+def _called(recording: Recording) -> list[str]:
+    return action_names(recording.env.id, recording.space.actions)
 
 
 def headline(recording: Recording, episode: int, step: int, numbers: Numbers | None) -> str:
@@ -270,7 +296,7 @@ def headline(recording: Recording, episode: int, step: int, numbers: Numbers | N
     line = recording.line(episode)
     steps, outcome = int(line["steps"]), str(line["outcome"] or "").replace("_", " ")
     action = rows_of_episode(recording, episode, step, 1).column("action")[0]
-    names = recording.space.actions
+    names = _called(recording)
     done = names[int(action)] if names else ", ".join(f"{a:.2f}" for a in np.atleast_1d(action))
     verb = "drew" if recording.act == "sample" else "chose"
     rest = steps - 1 - step

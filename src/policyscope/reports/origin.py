@@ -102,7 +102,7 @@ def commands_of(
         "attribution": ["explain", place, *how, *drawn],
     }
     if nearest:
-        lines["why not"] = ["why-not", place, nearest.action]
+        lines["why not"] = ["why-not", place, nearest.result.data.attrs["action"]]
     if without:
         edit = ["--edit", f"remove {without.identity}"]
         if forked:

@@ -16,11 +16,13 @@ class Numbers:
 
     Args:
         kind: what the numbers are: Q-value, probability, or mean of a continuous action.
-        names: of the actions, or of their parts.
-        values: one for each.
-        taken: number of the executed action; None where actions are continuous.
-        best: number of the action that the policy prefers; None likewise.
+        names: of the actions, or of their parts; of probabilities one name for all actions that do
+            the same.
+        values: one for each name.
+        taken: place of the executed action among the names; None where actions are continuous.
+        best: place of the action that the policy prefers; None likewise.
         told: other numbers by name, such as the value.
+        actions: numbers of the actions that each name stands for; empty where they are continuous.
     """
 
     kind: str
@@ -29,10 +31,11 @@ class Numbers:
     taken: int | None
     best: int | None
     told: dict[str, float] = field(default_factory=dict)
+    actions: tuple[tuple[int, ...], ...] = ()
 
     @property
     def second(self) -> int | None:
-        """The action that comes next after the one the policy prefers."""
+        """Place of the action that comes next after the one the policy prefers."""
         if self.best is None or len(self.values) < 2:
             return None
         order = np.argsort(-np.array(self.values), kind="stable")

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from policyscope.reports.parts import Report
+from policyscope.attribution.results.entity_shares import adds_up
+from policyscope.attribution.results.wording import entity_words
+from policyscope.reports.parts import Blame, Report
 
 
 def values_of(report: Report) -> dict[str, Any]:
@@ -40,13 +42,18 @@ def lines_of(report: Report) -> list[tuple[str, str]]:
     lines = []
     if blame := report.blame:
         data = blame.result.data
-        lines.append(("target", f"{data.attrs['target']} = {float(data['target'].values[0]):.3f}"))
+        target = f"{float(data['target'].values[0]):.3g} {data['target'].attrs.get('unit', '')}"
+        words = target_words(blame).removeprefix("the target ")
+        lines.append(("target", f"{words} = {target.strip()}"))
         most = [(str(e["name"]), float(e["share"])) for e in blame.entities.to_dict("records")]
-        shown = ", ".join(f"{name} {share:+.3f}" for name, share in (most or blame.units)[:4])
-        lines.append(("owed to", f"{shown} ({data.attrs['method'].replace('_', ' ')})"))
+        shown = ", ".join(f"{name} {share:+.3g}" for name, share in (most or blame.units)[:4])
+        told = [data.attrs["unit"], data.attrs["method"].replace("_", " ")]
+        told += [share_words(blame)] if most else []
+        lines.append(("owed to", f"{shown} ({', '.join(word for word in told if word)})"))
         for line in blame.trust:
             if line["name"] == "removal" and line["mean"] is not None:
-                lines.append(("trust", f"removal {line['mean']:.2f}, n {line['n']}"))
+                of = f"{line['n']} of {blame.decisions} decisions with 3 entities to rank"
+                lines.append(("trust", f"removal {line['mean']:.2f}, {of}"))
     if nearest := report.nearest:
         found = nearest.told or "no change of a single entity that was tried"
         lines.append((f"for {nearest.action}", found))
@@ -58,6 +65,28 @@ def lines_of(report: Report) -> list[tuple[str, str]]:
         spread = f" [{low:.2f}, {high:.2f}]" if pairs > 1 and low != high else ""
         lines.append(("played on", f"return {mean:+.2f}{spread} without it, {pairs} pairs"))
     return [*lines, *((f"no {name}", why) for name, why in report.missing.items())]
+
+
+def target_words(blame: Blame) -> str:
+    """The target; why this action rather than others is a long formula.
+
+    Args:
+        blame: the attribution.
+    """
+    if blame.against_mean:
+        return "the Q-value of the chosen action minus the mean over all actions"
+    return f"the target {blame.result.data.attrs['target']}"
+
+
+def share_words(blame: Blame) -> str:
+    """What an entity's share is.
+
+    Args:
+        blame: the attribution, with entities.
+    """
+    data = blame.result.data
+    add = "" if adds_up(data) else ", as values of this method do not add up"
+    return f"{entity_words(data)}{add}"
 
 
 def _known(value: Any) -> float | None:
@@ -86,6 +115,8 @@ def _attribution(report: Report) -> dict[str, Any] | None:
     return {
         **{name: data.attrs[name] for name in ("target", "method", "site")},
         "value": _known(data["target"].values[0]),
+        "unit": data.attrs["unit"],
+        "share": share_words(blame) if len(blame.entities) else None,
         "entities": [
             {
                 "name": str(line["name"]), "kind": str(line["kind"]),

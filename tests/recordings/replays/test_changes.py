@@ -68,12 +68,13 @@ def test_what_cannot_be_read_is_told(text, cause):
     ("text", "told"),
     [
         ("remove saw", "remove saw 3"),
-        ("move coin x=4 y=7.5", "move coin 1 x=4 y=7.5"),
+        ("move coin x=4 y=7.5", "move coin to x 4 tiles, y 7.5 tiles"),
+        ("move 2 x=-18.5963 y=0.00123456", "move saw 2 to x -18.6 tiles, y 0.00123 tiles"),
         ("remove 99", "remove 99"),
-        ("add x=1 y=2 speed=3", "add x=1 y=2 speed=3"),
+        ("add x=1 y=2 speed=3", "add at x 1 tiles, y 2 tiles, speed 3 tiles/step"),
         ("zero a.b[1,2]", "zero a.b[1,2]"),
         ("clamp a.b[1]=0.5", "clamp a.b[1] = 0.5"),
     ],
 )
 def test_a_change_in_words(text, told):
-    assert change_text(read_change(text, SCENE), SCENE) == told
+    assert change_text(read_change(text, SCENE), SCENE, "procgen/coinrun") == told

@@ -639,6 +639,11 @@ export interface components {
      */
     AttributionAnswer: {
       /**
+       * Adds
+       * @description Whether values are shares of a whole, so that sums of them mean something.
+       */
+      adds: boolean;
+      /**
        * Change
        * @description Its difference to the baseline; null for methods that have none.
        */
@@ -680,13 +685,20 @@ export interface components {
       parts: string[];
       /** Python */
       python: string;
+      /** @description What belongs to none of them: places in no box, rows that show nobody, units not listed. */
+      rest?: components["schemas"]["Share"] | null;
       /**
        * Shares
-       * @description Of entities (of a frame: sums over their boxes), else of the units; the largest first.
+       * @description Of entities (of a frame: of their boxes), else of the units; the largest first.
        */
       shares: components["schemas"]["Share"][];
       /** Site */
       site: string;
+      /**
+       * Sum
+       * @description Of all values, where they add up; places in several boxes count once here.
+       */
+      sum?: number | null;
       /** Target */
       target: string;
       /** Unit */
@@ -702,6 +714,11 @@ export interface components {
        */
       value: number | null;
       /**
+       * Values Unit
+       * @description Of the values, where it may be another than that of the target.
+       */
+      values_unit: string;
+      /**
        * Width
        * @default 0
        */
@@ -715,8 +732,18 @@ export interface components {
       /** Methods */
       methods: components["schemas"]["MethodLine"][];
       /**
+       * Refused
+       * @description By site and method: why it cannot be asked there; what is not named can be.
+       */
+      refused: {
+        [key: string]: {
+          [key: string]: string;
+        };
+      };
+      /**
        * Sites
-       * @description All sites of the agent in the order in which they fire; ``preprocess`` is the observation.
+       * @description Sites that some method can be asked of, in the order in which they fire; ``preprocess`` is
+       *     the observation.
        */
       sites: string[];
       /**
@@ -1621,6 +1648,12 @@ export interface components {
        * @default
        */
       agent: string;
+      /**
+       * Called
+       * @description What each is called where people read of it: all that do nothing by one name.
+       * @default []
+       */
+      called: string[];
       /** Command */
       command: string;
       /**
@@ -2000,7 +2033,16 @@ export interface components {
        * @default []
        */
       parts: number[];
-      /** Value */
+      /**
+       * Places
+       * @description Of a box: how many places of the map it holds; those at its edge count in part.
+       * @default 0
+       */
+      places: number;
+      /**
+       * Value
+       * @description The sum of its numbers; over a frame, where values do not add up, their mean.
+       */
       value: number;
     };
     /**

@@ -1,18 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { AttributionAnswer, TrustFigure } from "../api/schema";
+import { brief } from "../model/format";
 import { numbersAt, layersOf, strength } from "../model/layers";
-import { sampleEntity, sampleEpisode, sampleRecording } from "../model/sample";
+import { sampleEpisode, sampleRecording } from "../model/sample";
 import { heatLayers } from "../scene/heat";
 import { DEFAULT, read, write, type View } from "../state/address";
 import {
   barsOf,
-  brief,
   chosen,
   explained,
   figureTold,
   neighbours,
   overlayOf,
   questionOf,
+  methodAt,
   reachOf,
   requestOf,
 } from "./explain";
@@ -24,13 +25,15 @@ const answer = (change: Partial<AttributionAnswer>) =>
     over: "entities",
     shares: [],
     units: 4,
+    adds: true,
+    values_unit: "return",
     python: "",
     ...change,
   } as AttributionAnswer);
 const vehicles = answer({
   shares: [
-    { name: "", identity: 3, value: -2, parts: [-3, 1] },
-    { name: "", identity: 0, value: 0.5, parts: [0.25, 0.25] },
+    { name: "", identity: 3, value: -2, places: 0, parts: [-3, 1] },
+    { name: "", identity: 0, value: 0.5, places: 0, parts: [0.25, 0.25] },
   ],
   parts: ["x", "y"],
 });
@@ -101,8 +104,9 @@ describe("what is drawn", () => {
 });
 
 describe("what is told", () => {
+  const none = { kinds: null as string[] | null, identity: null as number | null };
   it("names vehicles, with a share of the largest and the numbers of their rows", () => {
-    const { bars, more } = barsOf(vehicles, sampleEpisode(), 0, null);
+    const { bars, head } = barsOf(vehicles, sampleEpisode(), 0, none);
     expect(bars.map(({ name, share }) => [name, share])).toEqual([
       ["vehicle 3", -1],
       ["ego", 0.25],
@@ -111,36 +115,91 @@ describe("what is told", () => {
       { name: "x", value: -3 },
       { name: "y", value: 1 },
     ]);
-    expect(more).toBe(0);
+    expect(head).toBe("sums over rows, in return");
   });
 
-  it("leaves out objects that are not marked, and scales to those that are", () => {
-    const picture = { visible: 9, center: null, cells: [], margin: 0, background: ["wall"] };
-    const recording = sampleRecording({ picture: picture as never });
-    const episode = sampleEpisode({ recording, entities: [[sampleEntity(4, { kind: "saw" })]] });
-    const shares = [
-      { name: "wall", identity: 9, value: 8, parts: [] },
-      { name: "saw", identity: 4, value: 2, parts: [] },
-    ];
-    const told = (kinds: string[] | null) =>
-      barsOf(answer({ over: "frame", shares }), episode, 0, kinds).bars;
-    expect(told(null).map(({ name, share }) => [name, share])).toEqual([["saw 4", 1]]);
-    expect(told(["wall"]).map(({ name }) => name)).toEqual(["wall 9"]);
+  const picture = { visible: 9, center: null, cells: [], margin: 0, background: ["wall", "lava"] };
+  const game = sampleEpisode({ recording: sampleRecording({ picture: picture as never }) });
+  const box = (name: string, identity: number, value: number, places: number) => ({
+    ...{ name, identity, value, places, parts: [] },
+  });
+  const boxes = [box("wall", 9, 5, 10), box("saw", 4, 2, 4), box("lava", 8, -1, 2)];
+  const more = [...boxes, box("wall", 7, 3, 30)];
+  const rest = { name: "rest of the picture", value: 1, places: 6, parts: [] };
+  const told = (change: Partial<AttributionAnswer>, view = none) =>
+    barsOf(answer({ over: "frame", shares: more, rest, ...change }), game, 0, view);
+  const named = ({ bars }: ReturnType<typeof told>) =>
+    bars.map(({ name, value, identity }) => [name, value, identity]);
+
+  it("accounts for everything: objects that are drawn, kinds that are not, and the rest", () => {
+    const found = told({ sum: 10 });
+    expect(named(found)).toEqual([
+      ["walls, 2 boxes", 8, null],
+      ["saw 4", 2, 4],
+      ["lava, 1 box", -1, null],
+      ["rest of the picture", 1, null],
+    ]);
+    expect(found.bars.map(({ share }) => share)).toEqual([1, 0.25, -0.125, 0.125]);
+    expect([found.head, found.sum]).toEqual(["sums over boxes, in return", 10]);
+    const marked = told({ sum: 10 }, { kinds: ["lava"], identity: 9 });
+    expect(named(marked)).toEqual([
+      ["wall 9", 5, 9],
+      ["walls, 1 box", 3, null],
+      ["saws, 1 box", 2, null],
+      ["lava 8", -1, 8],
+      ["rest of the picture", 1, null],
+    ]);
   });
 
-  it("counts the units that are left out", () => {
-    const shares = Array.from({ length: 24 }, (_, i) => ({
-      name: `[${i}]`,
-      value: 24 - i,
-      parts: [],
-    }));
-    const { bars, more } = barsOf(
-      answer({ over: "none", shares, units: 64 }),
-      sampleEpisode(),
-      0,
+  it("takes off what boxes that overlap count twice, so that the bars sum to what there is", () => {
+    const found = told({ sum: 9.5 });
+    expect(named(found).at(-1)).toEqual(["overlaps, taken off", -0.5, null]);
+    const many = Array.from({ length: 20 }, (_, i) => box("saw", i + 1, 20 - i, 1));
+    const cut = told({ shares: many, sum: 210.5 });
+    expect(named(cut).slice(12)).toEqual([
+      ["8 smaller", 36, null],
+      ["rest of the picture", 1, null],
+      ["overlaps, taken off", -0.5, null],
+    ]);
+    for (const { bars, sum } of [found, cut])
+      expect(bars.reduce((total, { value }) => total + value, 0)).toBeCloseTo(sum!);
+  });
+
+  it("tells means over places where values do not add up, of a kind over all its boxes", () => {
+    const found = told({ adds: false, sum: null });
+    expect(named(found)).toEqual([
+      ["walls, 2 boxes", (5 * 10 + 3 * 30) / 40, null],
+      ["saw 4", 2, 4],
+      ["lava, 1 box", -1, null],
+      ["rest of the picture", 1, null],
+    ]);
+    expect([found.head, found.sum]).toEqual([
+      "means over the places of a box, which do not add up, in return",
       null,
-    );
-    expect([bars.length, more, bars[0]!.name]).toEqual([12, 52, "[0]"]);
+    ]);
+  });
+
+  it("takes the units that are left out together, where they add up", () => {
+    const shares = Array.from({ length: 24 }, (_, i) => ({
+      ...{ name: `[${i}]`, value: 24 - i, places: 0, parts: [] },
+    }));
+    const others = { name: "other units", value: -3, places: 40, parts: [] };
+    const units = (change: Partial<AttributionAnswer>) =>
+      barsOf(answer({ over: "none", shares, units: 64, ...change }), game, 0, none);
+    const found = units({ rest: others, sum: 297 });
+    expect([found.bars.length, found.more, found.bars[0]!.name]).toEqual([13, 0, "[0]"]);
+    expect(found.bars[12]).toMatchObject({ name: "52 smaller", value: 78 - 3 });
+    const apart = units({ adds: false });
+    expect([apart.bars.length, apart.more]).toEqual([12, 52]);
+    expect(apart.head).toBe("the largest of 64 units, in return");
+  });
+
+  it("keeps the method where it can be asked at another site", () => {
+    const refused = { preprocess: { conductance: "it is of a hidden site" }, conv: {} };
+    expect(methodAt(refused, "conductance", "conv")).toBe("conductance");
+    expect(methodAt(refused, "conductance", "preprocess")).toBe("integrated_gradients");
+    expect(methodAt(refused, "blur", "preprocess")).toBe("blur");
+    expect(methodAt({}, "blur", "preprocess")).toBe("blur");
   });
 
   it("writes figures as the command line does", () => {

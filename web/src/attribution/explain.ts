@@ -2,12 +2,14 @@
 
 import type {
   AttributionAnswer,
+  AttributionChoices,
   AttributionQuestion,
   AttributionRequest,
   Share,
   TrustFigure,
 } from "../api/schema";
-import { entityTitle, type Episode, type Overlay } from "../model/episode";
+import { entityTitle, kindTitle, type Episode, type Overlay } from "../model/episode";
+import { brief } from "../model/format";
 import { isMarked } from "../model/places";
 import type { ExplainPlace, View } from "../state/address";
 
@@ -79,7 +81,7 @@ export function overlayOf(
   if (!any || any.over === "none") return null;
   const shape = any.over === "frame" ? now && frameOf(now, step) : entitiesOf(known, steps);
   if (!shape) return null;
-  const { unit, python } = any;
+  const { values_unit: unit, python } = any;
   const layers = [any.over === "frame" ? NAME : "share"];
   const info = { name: NAME, over: any.over, layers, unit, signed: true, live: false, shown: true };
   return { info, extent: null, low: -reach, high: reach, python, ...shape };
@@ -112,6 +114,7 @@ function entitiesOf(known: Map<number, Explained>, steps: number) {
 export interface Bar {
   key: string;
   name: string;
+  /** Of an entity that is drawn. */
   identity: number | null;
   value: number;
   /** From the middle, between -1 and 1. */
@@ -119,43 +122,118 @@ export interface Bar {
   parts: { name: string; value: number }[];
 }
 
-/** Bars of what is shown, the largest first, and how many smaller ones are left out. */
+/** What is listed of an explanation. */
+export interface Listed {
+  /** What the values are. */
+  head: string;
+  bars: Bar[];
+  /** How many smaller ones are left out, as they have no common value. */
+  more: number;
+  /** Of all bars; null where values do not add up. */
+  sum: number | null;
+}
+
+type Item = Omit<Bar, "share"> & { places: number };
+
+/**
+ * Bars that account for everything: a bar an entity that is drawn, one a kind of those that are not,
+ * the largest first; then what lies in no box. Where values add up, so do the bars.
+ */
 export function barsOf(
   answer: Explained,
   episode: Episode,
   step: number,
-  kinds: string[] | null,
-): { bars: Bar[]; more: number } {
-  const marked = isMarked(episode.recording, kinds);
+  { kinds, identity }: Pick<View, "kinds" | "identity">,
+): Listed {
+  const { adds, over, rest } = answer;
+  const marked = isMarked(episode.recording, over === "frame" ? kinds : null);
+  const isDrawn = (share: Share, kind: string) =>
+    over !== "frame" || marked(kind) || share.identity === identity;
   const there = new Map(episode.entities[step]?.map((one) => [one.identity, one.kind]));
-  const kindOf = (share: Share) => share.name || there.get(share.identity ?? -1) || "";
-  const shown = answer.shares.filter(
-    (share) =>
-      (share.identity ?? null) === null || answer.over !== "frame" || marked(kindOf(share)),
+  const drawn: Item[] = [];
+  const hidden = new Map<string, Item[]>();
+  for (const share of answer.shares) {
+    const kind = share.name || there.get(share.identity ?? -1) || "";
+    const one = itemOf(share, kind, answer.parts ?? []);
+    if (isDrawn(share, kind)) drawn.push(one);
+    else hidden.set(kind, [...(hidden.get(kind) ?? []), one]);
+  }
+  const grouped = [...hidden].map(([kind, items]) =>
+    together(`${kindTitle(kind)}, ${counted(items.length, "box")}`, items, adds),
   );
-  const most = Math.max(...shown.map(({ value }) => Math.abs(value))) || 1;
-  const bars = shown.slice(0, MOST_BARS).map((share) => {
-    const identity = share.identity ?? null;
-    const parts = (share.parts ?? []).map((value, i) => ({ name: answer.parts?.[i] ?? "", value }));
-    return {
-      key: identity === null ? share.name : String(identity),
-      name: identity === null ? share.name : entityTitle(identity, kindOf(share)),
-      identity,
-      value: share.value,
-      share: share.value / most,
-      parts,
-    };
-  });
-  const all = answer.over === "none" ? answer.units : shown.length;
-  return { bars, more: all - bars.length };
+  const all = [...drawn, ...grouped].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  const [listed, cut] = [all.slice(0, MOST_BARS), all.slice(MOST_BARS)];
+  const others = rest ? [itemOf(rest, rest.name, [])] : [];
+  const smaller = over === "none" ? [...cut, ...others] : cut;
+  const left = over === "none" ? [] : others;
+  const count = cut.length + (over === "none" ? answer.units - all.length : 0);
+  if (adds && smaller.length) left.unshift(together(`${count} smaller`, smaller, true));
+  const known = [...listed, ...left];
+  const told = [...known, ...twice(answer, known)];
+  const most = Math.max(...told.map(({ value }) => Math.abs(value))) || 1;
+  return {
+    head: headOf(answer),
+    bars: told.map(({ places: _, ...bar }) => ({ ...bar, share: bar.value / most })),
+    more: adds ? 0 : count,
+    sum: answer.sum ?? null,
+  };
 }
 
-/** A number in three digits, as the command line tells it. */
-export function brief(value: number): string {
-  const text = Number(value.toPrecision(3));
-  const tiny = text !== 0 && Math.abs(text) < 1e-4;
-  return (tiny ? text.toExponential() : String(text)).replaceAll("-", "\u2212");
+function itemOf(share: Share, kind: string, names: string[]): Item {
+  const identity = share.identity ?? null;
+  return {
+    key: identity === null ? share.name : String(identity),
+    name: identity === null ? share.name : entityTitle(identity, kind),
+    identity,
+    value: share.value,
+    places: share.places ?? 0,
+    parts: (share.parts ?? []).map((value, i) => ({ name: names[i] ?? "", value })),
+  };
 }
+
+/** Several as one: their sum, or their mean over places. */
+function together(name: string, items: Item[], adds: boolean): Item {
+  const total = (of: (item: Item) => number) => items.reduce((sum, item) => sum + of(item), 0);
+  const places = total((item) => item.places);
+  const value = adds ? total((item) => item.value) : total((item) => item.value * item.places);
+  const mean = value / (places || 1);
+  return { key: name, name, identity: null, value: adds ? value : mean, places, parts: [] };
+}
+
+/** Share of the largest value from which it is told that boxes overlap. */
+const TOLD_FROM = 1e-3;
+
+/** What boxes that overlap count too often, so that the bars sum to what there is. */
+function twice({ over, adds, sum }: Explained, items: Item[]): Item[] {
+  if (over !== "frame" || !adds || sum === null || sum === undefined) return [];
+  const value = sum - items.reduce((total, item) => total + item.value, 0);
+  const most = Math.max(...items.map((item) => Math.abs(item.value)));
+  const name = "overlaps, taken off";
+  const one = { key: name, name, identity: null, value, places: 0, parts: [] };
+  return Math.abs(value) > TOLD_FROM * most ? [one] : [];
+}
+
+/** What the values of bars are, and their unit. */
+function headOf({ over, adds, values_unit: unit, units }: Explained): string {
+  const what = {
+    frame: adds ? "sums over boxes" : "means over the places of a box, which do not add up",
+    entities: adds ? "sums over rows" : "sums over rows, which do not add up to the target",
+    none: `the largest of ${counted(units, "unit")}`,
+  }[over];
+  return unit ? `${what}, in ${unit}` : what;
+}
+
+function counted(n: number, what: string): string {
+  const several = what.endsWith("x") ? `${what}es` : `${what}s`;
+  return `${n} ${n === 1 ? what : several}`;
+}
+
+/** The method to ask at a site: the one asked before, where it can be asked there. */
+export function methodAt(refused: Refused, method: string, site: string): string {
+  return refused[site]?.[method] === undefined ? method : USUAL.method;
+}
+
+type Refused = AttributionChoices["refused"];
 
 /** Mean and interval of a figure. */
 export function figureTold({ mean, low, high }: TrustFigure): string {

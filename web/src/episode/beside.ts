@@ -1,6 +1,7 @@
 // Two episodes on one clock: the second is `shift` steps ahead.
 
 import type { Episode } from "../model/episode";
+import { namesOf } from "../model/actions";
 import { clamp, firstParting, nameOfAction, sameStart } from "../model/steps";
 import { row } from "../api/arrays";
 import type { Beside, View } from "../state/address";
@@ -49,7 +50,7 @@ export function compared(main: Episode, other: Episode, shift: number): Comparis
   if (shift) return { text: start, parting: null };
   if (parting === null) return { text: `${start}; every action is the same`, parting: null };
   const [ours, theirs] = [main, other].map((each) =>
-    nameOfAction(each.recording.actions, row(each.action, parting)),
+    nameOfAction(namesOf(each.recording), row(each.action, parting)),
   );
   return { text: `${start}; first different action: ${ours} or ${theirs}`, parting };
 }

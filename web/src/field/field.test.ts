@@ -16,6 +16,7 @@ import {
 
 const game = sampleRecording({
   actions: ["LEFT", "D", "RIGHT", "A"],
+  called: ["LEFT", "no-op", "RIGHT", "no-op"],
   idle: ["D", "A"],
   picture: {} as never,
   live: true,

@@ -1,7 +1,7 @@
 // A policy field as it is drawn: colours, arrows, and what is under the pointer.
 
 import type { FieldAnswer, FieldRequest, RecordingDetail } from "../api/schema";
-import { doesNothing } from "../model/actions";
+import { nameOf } from "../model/actions";
 import { fixed } from "../model/format";
 import type { View } from "../state/address";
 
@@ -74,8 +74,7 @@ export function chancesOf(
 ): { name: string; chance: number }[] {
   const sums = new Map<string, number>();
   chances.forEach((chance, action) => {
-    const idle = doesNothing(recording, action);
-    const name = idle ? "no-op" : (recording.actions[action] ?? String(action));
+    const name = nameOf(recording, action);
     sums.set(name, (sums.get(name) ?? 0) + chance);
   });
   const all = [...sums].map(([name, chance]) => ({ name, chance }));

@@ -5,6 +5,7 @@ import type { ForkAnswer, ForkRequest, ForkSide } from "../api/schema";
 import type { Episode } from "../model/episode";
 import { fixed } from "../model/format";
 import { outcomeText } from "../model/palette";
+import { namesOf } from "../model/actions";
 import { clamp, nameOfAction } from "../model/steps";
 import type { ForkPlace, View } from "../state/address";
 import { spread, type LaneSpec } from "../timeline/lanes";
@@ -89,7 +90,7 @@ export function pairLane(
 
 /** What is executed at a step, and what the agent expects of it: "FASTER, value 3.10". */
 export function momentText(episode: Episode, step: number): string {
-  const action = nameOfAction(episode.recording.actions, row(episode.action, step));
+  const action = nameOfAction(namesOf(episode.recording), row(episode.action, step));
   const value = valuesOf(episode)?.[step];
   if (value === undefined) return action;
   return `${action}, ${valueName(episode)} ${fixed(value)}`;

@@ -29,6 +29,7 @@ export function smallEpisode(recording: object = {}): Episode {
       frames: false,
       picture: null,
       units: ["m", "m/s"],
+      called: [],
       idle: [],
       edits: { move: ["x", "y", "heading"], remove: [], add: ["x", "y"], speed: ["speed"] },
       deciding: "q",

@@ -39,9 +39,10 @@ it("compares with the most likely recorded action, not with the one drawn or for
   expect(decided(smallEpisode(), 0, { ...sampled, action: [1] }).flips).toBe(true);
 });
 
-it("puts recorded and now on one scale", () => {
+it("puts recorded and now on one scale, around the mean that was recorded", () => {
   const found = scores(smallEpisode(), 0, changed)!;
-  expect([found.title, found.low, found.high]).toEqual(["Q-values", 1, 3.5]);
+  expect([found.title, found.low, found.high]).toEqual(["Q-values", -0.5, 3.5]);
+  expect(found.axis).toEqual({ at: 1.5, name: "mean 1.5" });
   expect(found.rows[1]).toEqual({ name: "FASTER", actions: [1], recorded: 1, now: 3.5 });
   expect(decided(smallEpisode(), 0, changed)).toMatchObject({ now: "FASTER", flips: true });
   expect([along(1, 1, 3.5), along(3.5, 1, 3.5), along(9, 1, 3.5)]).toEqual([0, 100, 100]);
@@ -53,12 +54,14 @@ it("shows logits as probabilities", () => {
   episode.outputs = { logits: episode.outputs["q"]! };
   const found = scores(episode, 0, null)!;
   expect([found.title, found.low, found.high]).toEqual(["probabilities", 0, 1]);
+  expect(found.axis).toEqual({ at: 0, name: "0" });
   expect(found.rows[0]!.now + found.rows[1]!.now).toBeCloseTo(1);
 });
 
 it("adds up the probabilities of actions that do nothing, and takes one for another", () => {
   const episode = smallEpisode({
     actions: ["LEFT", "IDLE", "D"],
+    called: ["LEFT", "no-op", "no-op"],
     idle: ["IDLE", "D"],
     deciding: "logits",
   });
@@ -73,7 +76,11 @@ it("adds up the probabilities of actions that do nothing, and takes one for anot
   expect(rows[1]!.actions).toEqual([1, 2]);
   expect(rows[1]!.recorded).toBeCloseTo(2 / 3);
   expect(rows[1]!.now).toBeCloseTo(0.8);
-  expect(decided(episode, 0, answer).flips).toBe(false);
+  expect(decided(episode, 0, answer)).toMatchObject({
+    now: "no-op",
+    recorded: "no-op",
+    flips: false,
+  });
   expect(decided(episode, 0, { ...answer, action: [0] }).flips).toBe(true);
 });
 
@@ -88,7 +95,9 @@ it("shows the parts of a continuous action", () => {
     recorded_action: [0, 1],
     recorded_best: [0, 1],
   } as LiveAnswer;
-  expect(scores(episode as Episode, 0, answer)!.rows[0]).toEqual({
+  const found = scores(episode as Episode, 0, answer)!;
+  expect([found.low, found.axis, found.high]).toEqual([-1, { at: 0, name: "0" }, 1]);
+  expect(found.rows[0]).toEqual({
     name: "mean[0]",
     actions: [0],
     recorded: 0,

@@ -2,9 +2,9 @@
 
 import { row } from "../api/arrays";
 import type { LiveAnswer, RecordingDetail } from "../api/schema";
-import { doesNothing, effectOf } from "../model/actions";
+import { doesNothing, effectOf, nameOf, namesOf } from "../model/actions";
 import type { Episode } from "../model/episode";
-import { extent } from "../model/format";
+import { brief } from "../model/format";
 import { nameOfAction } from "../model/steps";
 
 export interface Score {
@@ -21,6 +21,8 @@ export interface Scores {
   /** Ends of the scale that the marks stand on. */
   low: number;
   high: number;
+  /** Where bars begin, and what stands there. */
+  axis: { at: number; name: string };
   /** Colours of the rows are those of the actions. */
   discrete: boolean;
 }
@@ -49,19 +51,28 @@ export function scores(episode: Episode, step: number, answer: LiveAnswer | null
   const after: Numbers = answer?.outputs[name] ?? before;
   const discrete = recording.actions.length > 0;
   const chances = discrete && name === "logits";
-  const [old, now] = chances ? [softmax(before), softmax(after)] : [before, after];
-  const rows = Array.from(old, (recorded, i) => ({
+  const [old, now] = chances
+    ? [softmax(before), softmax(after)]
+    : [Array.from(before), Array.from(after)];
+  const rows = old.map((recorded, i) => ({
     name: discrete ? (recording.actions[i] ?? String(i)) : `${name}[${i}]`,
     actions: [i],
     recorded,
     now: now[i] ?? recorded,
   }));
   if (chances) return { ...SHARES, title: titleOf(name, chances), rows: joined(rows, recording) };
-  const [low, high] = extent([...Array.from(old), ...Array.from(now)]);
-  return { title: titleOf(name, chances), rows, low, high, discrete };
+  const at = discrete ? meanOf(old) : 0;
+  const reach = Math.max(...[...old, ...now].map((each) => Math.abs(each - at))) || 0.5;
+  const axis = { at, name: discrete ? `mean ${brief(at)}` : "0" };
+  const [low, high] = [at - reach, at + reach];
+  return { title: titleOf(name, chances), rows, low, high, axis, discrete };
 }
 
-const SHARES = { low: 0, high: 1, discrete: true };
+const SHARES = { low: 0, high: 1, axis: { at: 0, name: "0" }, discrete: true };
+
+function meanOf(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0) / (values.length || 1);
+}
 
 /** Probabilities with those of all actions that do nothing made one, the first of them. */
 function joined(rows: Score[], recording: RecordingDetail): Score[] {
@@ -69,7 +80,7 @@ function joined(rows: Score[], recording: RecordingDetail): Score[] {
   if (idle.length < 2) return rows;
   const sum = (of: (score: Score) => number) => idle.reduce((total, one) => total + of(one), 0);
   const one: Score = {
-    name: `no-op \u00d7${idle.length}`,
+    name: `${nameOf(recording, idle[0]!.actions[0]!)} \u00d7${idle.length}`,
     actions: idle.flatMap(({ actions }) => actions),
     recorded: sum(({ recorded }) => recorded),
     now: sum(({ now }) => now),
@@ -104,7 +115,7 @@ export function softmax(logits: Numbers): number[] {
 
 /** What the agent would most likely do, recorded and now. */
 export function decided(episode: Episode, step: number, answer: LiveAnswer | null): Decided {
-  const { actions } = episode.recording;
+  const actions = namesOf(episode.recording);
   const done = answer?.recorded_action ?? Array.from(row(episode.action, step));
   const before = answer?.recorded_best ?? done;
   const after = answer?.action ?? before;
@@ -131,9 +142,11 @@ export function along(value: number, low: number, high: number): number {
   return Math.min(100, Math.max(0, ((value - low) / (high - low)) * 100));
 }
 
+export const NOT_SERVED = "An exported page holds no agent; `policyscope panel` can ask it.";
+
 /** Why the live view cannot be had; null where it can. */
 export function whyNot(recording: RecordingDetail, served: boolean): string | null {
-  if (!served) return "An exported page holds no agent; `policyscope panel` can ask it.";
+  if (!served) return NOT_SERVED;
   if (!recording.live) return recording.live_why || "This recording cannot be asked.";
   return null;
 }

@@ -4,7 +4,12 @@ import type { Numbers } from "../api/arrays";
 import type { RecordingDetail } from "../api/schema";
 import { actionColour } from "./palette";
 
-type Known = Pick<RecordingDetail, "actions" | "idle">;
+type Known = Pick<RecordingDetail, "actions" | "called" | "idle">;
+
+/** What actions are called where people read of them: all that do nothing by one name. */
+export function namesOf({ actions, called }: Known): string[] {
+  return called?.length ? called : actions;
+}
 
 /** Whether an action is one of several that do nothing. */
 export function doesNothing({ actions, idle }: Known, action: number): boolean {
@@ -27,9 +32,21 @@ export function colourOf(recording: Known, action: number): string {
   return doesNothing(recording, action) ? "var(--ink-3)" : actionColour(action);
 }
 
-/** What an action is called, with a word where its name says more than it does. */
+/** What an action is called, with its own name where that is another. */
 export function aboutAction(recording: Known, action: number): string {
-  const name = recording.actions[action] ?? String(action);
-  const says = doesNothing(recording, action) && name !== recording.idle![0];
-  return says ? `${name} (does nothing here)` : name;
+  const own = recording.actions[action] ?? String(action);
+  const name = namesOf(recording)[action] ?? own;
+  return name === own ? name : `${name} (${own})`;
+}
+
+/** What an action is called. */
+export function nameOf(recording: Known, action: number): string {
+  return namesOf(recording)[action] ?? String(action);
+}
+
+/** Actions to choose from: of those that do the same the first alone. */
+export function choosable(recording: Known): { name: string; action: number }[] {
+  return recording.actions
+    .map((_, action) => ({ name: nameOf(recording, action), action }))
+    .filter(({ action }) => effectOf(recording, action) === action);
 }

@@ -3,7 +3,7 @@
 import { decode, load, row, type Grid } from "../api/arrays";
 import type { Client } from "../api/client";
 import type { ArrayRef, EpisodeDetail, OverlayInfo, RecordingDetail } from "../api/schema";
-import { effects } from "./actions";
+import { effects, namesOf } from "./actions";
 import { Recent } from "./recent";
 import { boxOf, changedSteps, entitiesByStep, nameOfAction } from "./steps";
 
@@ -95,7 +95,7 @@ export function arrayRef(detail: EpisodeDetail, name: string): ArrayRef | null {
 
 /** The name of the action executed at a step. */
 export function actionName(episode: Episode, step: number): string {
-  return nameOfAction(episode.recording.actions, row(episode.action, step));
+  return nameOfAction(namesOf(episode.recording), row(episode.action, step));
 }
 
 /** Steps whose action differs from that of the step before; none for continuous actions. */
@@ -117,6 +117,11 @@ export function entityName(identity: number, kind = ""): string {
 export function entityTitle(identity: number, kind = ""): string {
   if (identity && (!kind || isTraffic(kind))) return `vehicle ${identity}`;
   return entityName(identity, kind);
+}
+
+/** What all entities of a kind together are called, as `envs/entities.py` does. */
+export function kindTitle(kind: string): string {
+  return [...ALONE, "ego", "lava"].includes(kind) ? kind : `${kind}s`;
 }
 
 function isTraffic(kind: string): boolean {

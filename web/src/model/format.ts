@@ -14,6 +14,14 @@ export function signed(value: number | null | undefined, digits = 2): string {
   return text && !text.startsWith("\u2212") && Number(text) !== 0 ? `+${text}` : text;
 }
 
+/** A number in three digits, as the command line tells it; empty where there is none. */
+export function brief(value: number): string {
+  if (!Number.isFinite(value)) return "";
+  const text = Number(value.toPrecision(3));
+  const tiny = text !== 0 && Math.abs(text) < 1e-4;
+  return (tiny ? text.toExponential() : String(text)).replaceAll("-", "\u2212");
+}
+
 export function percent(rate: number): string {
   return `${Math.round(rate * 100)}%`;
 }

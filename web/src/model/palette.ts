@@ -25,7 +25,7 @@ export function resolved(colour: string, element: Element = document.documentEle
 export function shortNames(names: string[]): string[] {
   for (let length = 1; length < 12; length += 1) {
     const short = names.map((name) => name.slice(0, length));
-    if (new Set(short).size === names.length) return short;
+    if (new Set(short).size === new Set(names).size) return short;
   }
   return names;
 }

@@ -31,6 +31,7 @@ export function sampleRecording(change: Partial<RecordingDetail> = {}): Recordin
     large: null,
     large_why: "",
     units: ["m", "m/s"],
+    called: [],
     idle: [],
     edits: { move: ["x", "y", "heading"], remove: [], add: ["x", "y"], speed: ["speed"] },
     sites: {},

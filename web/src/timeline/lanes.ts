@@ -58,7 +58,7 @@ export function lanesOf(tracks: TrackValues[], actions: string[], idle: string[]
   return [...groups].map(([key, members]) => lane(key, members, actions, idle));
 }
 
-/** The track of all actions that do nothing. */
+/** The track of all actions that do nothing, as `envs/actions.py` calls them. */
 const NOTHING = "p[no-op]";
 
 function lane(key: string, tracks: TrackValues[], actions: string[], idle: string[]): LaneSpec {
@@ -68,7 +68,7 @@ function lane(key: string, tracks: TrackValues[], actions: string[], idle: strin
     nothing(i) ? actions.indexOf(idle[0]!) : actionOf(track.name, actions),
   );
   const actionNames = about.map((action, i) => {
-    if (nothing(i)) return `no-op \u00d7${idle.length}`;
+    if (nothing(i)) return `${NOTHING.slice(2, -1)} \u00d7${idle.length}`;
     return action === null ? undefined : actions[action];
   });
   const lines = tracks.map((track, i) => ({

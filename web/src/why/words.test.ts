@@ -11,12 +11,14 @@ const answer = (margin: number, ...margins: number[]) =>
   }) as unknown as WhyNotAnswer;
 
 it("tells how far the action is from being preferred and what suffices", () => {
-  expect(verdict(answer(-0.5, 0.2, 0.1, -0.1))).toBe(
+  expect(verdict(answer(-0.5, 0.2, 0.1, -0.1), "LEFT")).toBe(
     "LEFT scores 0.500 below what is preferred. 2 changes suffice; 5 entities tried.",
   );
-  expect(verdict(answer(-0.5, 0.2, 0))).toContain("1 change suffices;");
-  expect(verdict({ ...answer(-0.5, -0.2), entities: 1 })).toContain(
+  expect(verdict(answer(-0.5, 0.2, 0), "LEFT")).toContain("1 change suffices;");
+  expect(verdict({ ...answer(-0.5, -0.2), entities: 1 }, "LEFT")).toContain(
     "No change suffices; 1 entity tried.",
   );
-  expect(verdict(answer(0.25, 0.5))).toBe("LEFT is preferred at this step already, by 0.250.");
+  expect(verdict(answer(0.25, 0.5), "LEFT")).toBe(
+    "LEFT is preferred at this step already, by 0.250.",
+  );
 });

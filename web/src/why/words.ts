@@ -3,8 +3,8 @@
 import type { WhyNotAnswer } from "../api/schema";
 import { fixed } from "../model/format";
 
-/** How far the action is from being preferred, and how many changes suffice. */
-export function verdict({ action, margin, changes, entities }: WhyNotAnswer): string {
+/** How far an action, by name, is from being preferred, and how many changes suffice. */
+export function verdict({ margin, changes, entities }: WhyNotAnswer, action: string): string {
   if (margin > 0) return `${action} is preferred at this step already, by ${fixed(margin, 3)}.`;
   const enough = changes.filter((one) => one.margin > 0).length;
   const suffice =

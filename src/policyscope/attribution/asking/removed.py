@@ -11,6 +11,7 @@ from torch import Tensor
 from policyscope.attribution.asking.chosen import Chosen
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.progress import tell_progress
+from policyscope.envs.entities import entity_name
 from policyscope.envs.scene import SceneEdit
 from policyscope.recordings.replays.scenes import Scene, scene_at
 from policyscope.recordings.replays.worlds import Worlds
@@ -76,7 +77,7 @@ def without(recording: Any, chosen: Chosen, who: str) -> Without:
     if not who.isdigit():
         return Without(obs, f"every {who}")
     kinds = {kind for identity, kind in known if identity == int(who)}
-    return Without(obs, f"{kinds.pop() if len(kinds) == 1 else 'entity'} {who}")
+    return Without(obs, entity_name(kinds.pop() if len(kinds) == 1 else "entity", int(who)))
 
 
 def _changed(scene: Scene, edits: list[SceneEdit]) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -101,6 +102,18 @@ def score(
         return evaluate(target, outputs, seen, agent.space.actions, chosen.taken, directions)
 
     return tail(modules, site, run, len(decisions), hold)
+
+
+def whole_baseline(
+    baseline: Float[Tensor, "N ..."] | float, activation: Float[Tensor, "N ..."]
+) -> Float[Tensor, "N ..."]:
+    """A baseline of every row, of the activation's shape and type.
+
+    Args:
+        baseline: (N, ...), (1, ...) for all rows, or one number.
+        activation: (N, ...) what is compared with it.
+    """
+    return torch.as_tensor(baseline).to(activation).expand_as(activation)
 
 
 def part(rest: Tail, rows: Int[Tensor, " M"]) -> Tail:

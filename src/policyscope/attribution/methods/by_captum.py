@@ -11,19 +11,17 @@ from policyscope.attribution.config import CAPTUM, read_options
 from policyscope.attribution.methods.asked import Asked
 from policyscope.attribution.methods.by_perturbation import players
 from policyscope.attribution.methods.captum import captum_attribution
-from policyscope.attribution.methods.captum_names import COALITIONS, SHARED_OUT
+from policyscope.attribution.methods.captum_names import (
+    COALITIONS,
+    COMPARED,
+    DRAWS_BASELINES,
+    SHARED_OUT,
+)
 from policyscope.attribution.methods.paths import ends
 from policyscope.attribution.methods.told import Told
 from policyscope.attribution.trust.levels import side_of
 from policyscope.core.errors import PolicyscopeError
 
-#: They compare with a baseline of our choice.
-COMPARED = (
-    "DeepLift", "FeatureAblation", "IntegratedGradients", "KernelShap", "Lime", "Occlusion",
-    "ShapleyValueSampling", "ShapleyValues",
-)  # fmt: skip
-#: They draw from baselines, which are the same for all rows: each row goes alone.
-DRAWS_BASELINES = ("DeepLiftShap", "GradientShap")
 #: Groups of which captum goes through all orders.
 MOST_ORDERED = 6
 #: They know groups of units.

@@ -7,6 +7,13 @@ BY_FUNCTION = (
 )  # fmt: skip
 #: These set hooks on the nonlinear modules behind the site.
 BY_HOOKS = ("Deconvolution", "DeepLift", "DeepLiftShap", "GuidedBackprop")
+#: They compare with a baseline of our choice.
+COMPARED = (
+    "DeepLift", "FeatureAblation", "IntegratedGradients", "KernelShap", "Lime", "Occlusion",
+    "ShapleyValueSampling", "ShapleyValues",
+)  # fmt: skip
+#: They draw from baselines, which are the same for all rows: each row goes alone.
+DRAWS_BASELINES = ("DeepLiftShap", "GradientShap")
 #: They draw random numbers.
 DRAWN = (
     "FeaturePermutation", "GradientShap", "KernelShap", "Lime", "NoiseTunnel",

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, autograd, nn
 
+from policyscope.attribution.asking.score import whole_baseline
 from policyscope.attribution.methods.gradients import at_once
 from policyscope.attribution.methods.paths import Attributed, ends, nodes, over
 from policyscope.core.errors import PolicyscopeError
@@ -50,7 +51,7 @@ def layer_conductance(
     """
     if rule not in CONDUCTANCE_RULES:
         raise PolicyscopeError(f"conductance takes the rule {' or '.join(CONDUCTANCE_RULES)}")
-    start = torch.as_tensor(baseline).to(rest.activation).expand_as(rest.activation)
+    start = whole_baseline(baseline, rest.activation)
     rows = torch.arange(len(start))
     values = torch.cat(
         [_flow(rest, inner, start, some, rule, steps) for some in rows.split(at_once(rest))]
@@ -114,7 +115,7 @@ def neuron_conductance(
 
     Reference: Dhamdhere et al. 2018, section 2.
     """
-    start = torch.as_tensor(baseline).to(rest.activation).expand_as(rest.activation)
+    start = whole_baseline(baseline, rest.activation)
     span, count = rest.activation - start, len(start)
     at, weights = nodes(rule, steps)
     where, share = torch.as_tensor(at).to(span), torch.as_tensor(weights).to(span)

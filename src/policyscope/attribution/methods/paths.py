@@ -14,13 +14,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from policyscope.attribution.asking.score import Score
+from policyscope.attribution.asking.score import Score, whole_baseline
 from policyscope.attribution.methods.gradients import at_once, value_and_gradient
 from policyscope.core.errors import PolicyscopeError, UnknownName
 
 RULES = ("adaptive", "right", "left", "midpoint", "trapezoid", "gauss")
-#: Intervals that an adaptive path begins with, and how many are halved in one round.
-FIRST, HALVED = 8, 4
+#: Intervals that an adaptive path begins with.
+FIRST = 8
+#: Intervals that are halved in one round: so many at least, and one in so many of a long path.
+HALVED, OF_ALL = 4, 8
 #: An interval shorter than this is not halved: the target jumps in it.
 SHORTEST = 1e-5
 #: A target that hardly changes from end to end is held to this share of its ups and downs.
@@ -88,7 +90,7 @@ def integrated_gradients(
         raise UnknownName("rule", rule, RULES)
     if steps < 1 or most <= FIRST:
         raise PolicyscopeError(f"a path has at least 1 step, an adaptive one {FIRST + 1}")
-    start = torch.as_tensor(baseline).to(rest.activation).expand_as(rest.activation)
+    start = whole_baseline(baseline, rest.activation)
     if rule == "adaptive":
         return _adaptive(rest, start, tolerance, most)
     return _fixed(rest, start, *nodes(rule, steps))
@@ -168,8 +170,8 @@ class _Path:
 
     def halve(self, room: int) -> Iterator[tuple[float, float, float]]:
         """Take out the intervals that miss most."""
-        taken = 0
-        while self.intervals and taken < min(HALVED, room):
+        taken, wanted = 0, min(max(HALVED, len(self.intervals) // OF_ALL), room)
+        while self.intervals and taken < wanted:
             _, low, high, missed = heapq.heappop(self.intervals)
             if high - low < SHORTEST:
                 self.jumps += abs(missed)

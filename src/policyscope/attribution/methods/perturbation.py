@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from policyscope.attribution.asking.groups import Groups
+from policyscope.attribution.asking.score import whole_baseline
 from policyscope.attribution.methods.gradients import at_once
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.tails import Tail
@@ -176,7 +177,7 @@ def windows(
         raise PolicyscopeError(
             f"a stride of {stride} leaves gaps: take 1 to the width of the window, {window}"
         )
-    start = torch.as_tensor(baseline).to(activation).expand_as(activation)
+    start = whole_baseline(baseline, activation)
     down, across = (_covered(extent, window, stride) for extent in activation.shape[2:])
     shape = len(down), len(across)
 
@@ -220,7 +221,7 @@ def removals(
 ) -> Places:
     """Groups of units that are set to a baseline; arguments are those of ``removal``."""
     groups.fits(activation)
-    start = torch.as_tensor(baseline).to(activation).expand_as(activation)
+    start = whole_baseline(baseline, activation)
     others = ~torch.eye(len(groups), dtype=torch.bool)
 
     def perturbed(rows: Tensor, places: Tensor) -> Tensor:

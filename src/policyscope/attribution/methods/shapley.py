@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from policyscope.attribution.asking.groups import Groups
+from policyscope.attribution.asking.score import whole_baseline
 from policyscope.attribution.methods.gradients import at_once
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.tails import Tail
@@ -149,7 +150,7 @@ def _players(
 ) -> tuple[Float[Tensor, "N ..."], Bool[Tensor, "N P"]]:
     """The baseline of every row, and the groups that differ from it."""
     groups.fits(rest.activation)
-    start = torch.as_tensor(baseline).to(rest.activation).expand_as(rest.activation)
+    start = whole_baseline(baseline, rest.activation)
     return start, groups.differing(rest.activation, start)
 
 

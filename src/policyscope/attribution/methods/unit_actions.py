@@ -1,5 +1,7 @@
 """Conductance per unit and action, and from which inputs it comes: means over decisions."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import xarray as xr
@@ -10,12 +12,14 @@ from policyscope.agents.agent import Agent
 from policyscope.attribution.asking.baselines import Baseline
 from policyscope.attribution.asking.chosen import Chosen
 from policyscope.attribution.asking.score import INPUT, score
+from policyscope.attribution.asking.targets import against_mean
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.methods.conductance import layer_conductance, neuron_conductance
 from policyscope.core.checks import Check
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.stats import bootstrap_mean
+from policyscope.core.tails import Tail
 from policyscope.core.target_parser import Target, parse_target
 
 #: Share of the units' conductance that the sums over inputs may miss.
@@ -42,10 +46,9 @@ def contrasts(agent: Agent) -> dict[str, Target]:
             "the agent has no separate actions to set apart; take --method conductance with a "
             "target such as mean[0]"
         )
-    count = len(agent.space.actions)
-    mean = "".join(f"-{1 / count:.6g}*{kind}[{i}]" for i in range(count))
+    numbers = range(len(agent.space.actions))
     named = enumerate(agent.space.actions)
-    return {name: parse_target(f"{kind}[{i}]{mean}") for i, name in named}
+    return {name: parse_target(against_mean(kind, i, numbers)) for i, name in named}
 
 
 def unit_actions(
@@ -82,23 +85,27 @@ def unit_actions(
     backward pass for each open unit, decision and step.
     """
     targets = contrasts(agent)
-    rule = "left" if config.rule == "left" else "trapezoid"
-    through = []
+
+    def asked(one: Target, rows: Int[Tensor, " M"]) -> tuple[Tail, str, Tensor]:
+        rest = score(agent, one, chosen.decisions.rows(rows))
+        return rest, site, baseline.rows(rows).at(INPUT, rest.activation)
+
+    through = "left" if config.rule == "left" else "trapezoid"
+    found = []
     for i, one in enumerate(targets.values()):
         tell_progress(i, len(targets) + 1, "actions")
         parts = []
         for rows in torch.arange(len(chosen.decisions)).split(64):
-            rest = score(agent, one, chosen.decisions.rows(rows))
-            start = baseline.rows(rows).at(INPUT, rest.activation)
-            parts.append(layer_conductance(rest, site, start, rule, steps).values.flatten(1))
-        through.append(torch.cat(parts))
-    found = [_over_episodes(np.stack([v.cpu().numpy() for v in through], 2), chosen, config.seed)]
-    mean, low, high = found[0]
+            flow = layer_conductance(*asked(one, rows), through, steps)
+            parts.append(flow.values.flatten(1))
+        found.append(torch.cat(parts).cpu().numpy())
+    mean, low, high = _over_episodes(np.stack(found, 2), chosen, config.seed)
     tell_progress(len(targets), len(targets) + 1, "inputs")
     count = len(chosen.decisions)
     rng = np.random.default_rng(config.seed)
     drawn = np.sort(rng.choice(count, min(count, LOOKED_AT), replace=False))
-    by_input = _by_input(agent, target, chosen, site, config, baseline, steps, drawn)
+    rule = "gauss" if config.rule == "adaptive" else config.rule
+    by_input = _by_input(lambda rows: neuron_conductance(*asked(target, rows), rule, steps), drawn)
     axes = [f"input_{i}" for i in range(by_input.dim() - 1)]
     names = list(targets)
     return xr.Dataset(
@@ -126,22 +133,13 @@ def _over_episodes(
 
 
 def _by_input(
-    agent: Agent,
-    target: Target,
-    chosen: Chosen,
-    site: str,
-    config: AttributionConfig,
-    baseline: Baseline,
-    steps: int,
-    drawn: Int[np.ndarray, " M"],
+    flow: Callable[[Int[Tensor, " R"]], Float[Tensor, "R U ..."]], drawn: Int[np.ndarray, " M"]
 ) -> Float[Tensor, "U ..."]:
-    rule = "gauss" if config.rule == "adaptive" else config.rule
+    """Mean over the drawn decisions, as many at once as memory has room for."""
     total, together, first = torch.zeros(()), 1, 0
     while first < len(drawn):
         rows = torch.as_tensor(drawn[first : first + together])
-        rest = score(agent, target, chosen.decisions.rows(rows))
-        start = baseline.rows(rows).at(INPUT, rest.activation)
-        found = neuron_conductance(rest, site, start, rule, steps)
+        found = flow(rows)
         total = total + found.double().sum(0)
         first += len(rows)
         together = min(max(MOST // found[0].numel(), 1), 64)

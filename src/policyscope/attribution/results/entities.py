@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from policyscope.attribution.results.entity_shares import by_entity
+from policyscope.attribution.results.entity_shares import COLUMNS, adds_up, by_entity, together
 from policyscope.core.result import Result
-from policyscope.recordings.replays.changes import ACTING
+from policyscope.envs.entities import entity_name, kind_name
+from policyscope.recordings.replays.changes import ACTING, SCENERY
+
+#: Identity of all that a scene is made of: its pieces mean nothing.
+WHOLE = -1
 
 
 def with_entities(recording: Any, data: xr.Dataset) -> xr.Dataset:
@@ -20,19 +24,21 @@ def with_entities(recording: Any, data: xr.Dataset) -> xr.Dataset:
 
     Returns:
         The data with ``sight_share`` along ``sight``, one for each entity in sight of each row, and
-        ``sight_row``, ``sight_identity`` and ``sight_kind`` that say whose it is.
+        ``sight_row``, ``sight_identity``, ``sight_kind`` and ``sight_places`` that say whose it is
+        and how many places of the map it is of.
 
     Cost: that of ``entity_shares.by_entity``.
     """
     table = by_entity(recording, data)
     if table.empty:
         return data
-    kinds = table["kind"].fillna("vehicle").to_numpy(dtype=str)
+    table["kind"] = table["kind"].fillna("vehicle").astype(str)
     return data.assign(
         sight_share=("sight", table["share"].to_numpy(float)),
         sight_row=("sight", table["row"].to_numpy(int)),
         sight_identity=("sight", table["identity"].to_numpy(int)),
-        sight_kind=("sight", kinds),
+        sight_kind=("sight", table["kind"].to_numpy(dtype=str)),
+        sight_places=("sight", table["places"].to_numpy(float)),
     )
 
 
@@ -43,14 +49,13 @@ def shares(result: Result) -> pd.DataFrame:
         result: of ``attribution.explain.attribute``.
 
     Returns:
-        Columns ``row``, ``episode``, ``step``, ``identity``, ``kind`` and ``share``; empty where
-        the values lie on no entities.
+        Columns as ``entity_shares.by_entity`` has them; empty where the values lie on no entities.
     """
     data = result.data
     if "sight_share" not in data:
-        names = ("row", "episode", "step", "identity", "kind", "share")
-        return pd.DataFrame({name: [] for name in names})
+        return pd.DataFrame({name: [] for name in COLUMNS})
     row = data["sight_row"].values
+    places = data["sight_places"].values if "sight_places" in data else 1.0
     return pd.DataFrame(
         {
             "row": row,
@@ -59,8 +64,30 @@ def shares(result: Result) -> pd.DataFrame:
             "identity": data["sight_identity"].values,
             "kind": data["sight_kind"].values.astype(str),
             "share": data["sight_share"].values,
+            "places": places,
         }
     )
+
+
+def named(table: pd.DataFrame, add: bool) -> pd.DataFrame:
+    """Lines of entities by name; what the scene is made of is taken together, a line a kind.
+
+    Args:
+        table: as ``entity_shares.by_entity`` gives it.
+        add: whether shares add up, see ``entity_shares.adds_up``.
+
+    Returns:
+        The table with ``name``; of scenery the identity is -1.
+    """
+    table = table.assign(identity=table["identity"].mask(table["kind"].isin(SCENERY), WHOLE))
+    if table.empty:
+        return table.assign(name=[])
+    table = together(table, ["row", "episode", "step", "identity", "kind"], add)
+    names = [
+        kind_name(kind) if who == WHOLE else entity_name(kind, who)
+        for kind, who in zip(table["kind"], table["identity"], strict=True)
+    ]
+    return table.assign(name=names)
 
 
 def by_identity(result: Result) -> list[dict[str, Any]]:
@@ -70,13 +97,15 @@ def by_identity(result: Result) -> list[dict[str, Any]]:
         result: of ``attribution.explain.attribute``.
 
     Returns:
-        For each entity, by episode and within it the largest absolute sum first: ``episode``,
-        ``identity``, ``kind``, ``steps`` that it was in sight, ``signed`` and ``absolute`` sums,
-        ``signed_mean`` and ``absolute_mean`` over those steps, in the target's unit, and
-        ``greatest``, the share of those steps at which nobody else had a larger absolute share:
-        of the one who acts compared with everybody, of the others among themselves.
+        For each entity, by episode and within it the largest first: ``name``, ``episode``,
+        ``identity`` (-1 for scenery, taken together), ``kind``, ``steps`` that it was in sight,
+        ``signed_mean`` and ``absolute_mean`` over those steps, in the target's unit, ``signed``
+        and ``absolute`` sums over them, None where values do not add up, and ``greatest``, the
+        share of those steps at which it accounts for something and nobody else for more: of the
+        one who acts compared with everybody, of the others among themselves.
     """
-    return _summed(shares(result), ["identity"])
+    add = adds_up(result.data)
+    return _over_steps(named(shares(result), add), ["identity"], add)
 
 
 def by_kind(result: Result) -> list[dict[str, Any]]:
@@ -86,31 +115,33 @@ def by_kind(result: Result) -> list[dict[str, Any]]:
         result: of ``attribution.explain.attribute``.
 
     Returns:
-        For each kind, the largest absolute sum first: as ``by_identity``, without identity and
-        episode. A step's share is the sum over the kind's entities, and all kinds are compared.
+        For each kind, the largest first: as ``by_identity``, without identity and episode. At each
+        step the entities of a kind are taken together, and all kinds are compared.
     """
-    table = shares(result)
+    table, add = shares(result), adds_up(result.data)
     if table.empty:
         return []
-    together = table.groupby(["row", "kind"], as_index=False)["share"].sum()
-    found = _summed(together.assign(episode=0), [])
+    table = together(table, ["row", "kind"], add)
+    names = [kind_name(kind) for kind in table["kind"]]
+    found = _over_steps(table.assign(episode=0, name=names), [], add)
     return [{k: v for k, v in line.items() if k != "episode"} for line in found]
 
 
-def _summed(table: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
+def _over_steps(table: pd.DataFrame, keys: list[str], add: bool) -> list[dict[str, Any]]:
     if table.empty:
         return []
     table = table.assign(size=table["share"].abs())
-    acts = table["kind"].isin(ACTING) | (not names)
+    acts = table["kind"].isin(ACTING) | (not keys)
     most = table.groupby("row")["size"].transform("max")
     others = table.where(~acts).groupby(table["row"])["size"].transform("max")
-    table["greatest"] = table["size"] >= np.where(acts, most, others)
-    keys = ["episode", *names, "kind"]
-    found = table.groupby(keys, as_index=False).agg(
+    table["greatest"] = (table["size"] >= np.where(acts, most, others)) & (table["size"] > 0)
+    found = table.groupby(["episode", *keys, "kind", "name"], as_index=False).agg(
         steps=("row", "size"), signed=("share", "sum"), absolute=("size", "sum"),
         greatest=("greatest", "mean"),
     )  # fmt: skip
     found["signed_mean"] = found["signed"] / found["steps"]
     found["absolute_mean"] = found["absolute"] / found["steps"]
-    found = found.sort_values(["episode", "absolute"], ascending=[True, False], kind="stable")
-    return [dict(zip(found.columns, line, strict=True)) for line in found.values.tolist()]
+    order = ["episode", "absolute" if add else "absolute_mean"]
+    found = found.sort_values(order, ascending=[True, False], kind="stable")
+    lines = [dict(zip(found.columns, line, strict=True)) for line in found.values.tolist()]
+    return lines if add else [{**line, "signed": None, "absolute": None} for line in lines]

@@ -1,5 +1,6 @@
-"""What an attribution says of each entity: sums over its row, or over its box in the frame."""
+"""What an attribution says of each entity: of its row, or of its box in the frame."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,20 +8,22 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from policyscope.attribution.config import ADDING
 from policyscope.envs.entities import Entities
 from policyscope.envs.procgen.objects import boxes_in
 from policyscope.recordings.replays.changes import ACTING
 
-COLUMNS = ("row", "episode", "step", "identity", "kind", "share")
+COLUMNS = ("row", "episode", "step", "identity", "kind", "share", "places")
 
 
 def by_entity(recording: Any, data: xr.Dataset) -> pd.DataFrame:
     """What an attribution says of each entity that the agent sees.
 
     Of observations of vehicles it is the sum over the vehicle's row. Of maps it is the sum over the
-    entity's box in the frame, the map being stretched to the frame and cells at the edge of a box
-    counted by the share of them that lies within. Boxes overlap, so sums over entities may count a
-    place twice, and what lies in no box belongs to nobody.
+    entity's box in the frame, or the mean over the box where the method's values do not add up
+    (``adds_up``). The map is stretched to the frame, and cells at the edge of a box count by the
+    share of them that lies within. Boxes overlap, so sums over entities may count a place twice,
+    and what lies in no box belongs to nobody.
 
     Args:
         recording: an opened recording.
@@ -29,8 +32,9 @@ def by_entity(recording: Any, data: xr.Dataset) -> pd.DataFrame:
 
     Returns:
         A line for each entity in sight of each row: ``row`` (place along ``row``), ``episode``,
-        ``step``, ``identity``, ``kind`` and ``share``, in the unit of the attribution. Empty where
-        the values lie on no entities.
+        ``step``, ``identity``, ``kind``, ``share``, in the unit of the attribution, and ``places``
+        of the map that its box holds (1 for a row of vehicles). Empty where the values lie on no
+        entities.
 
     Raises:
         UnknownName: no such episode.
@@ -60,31 +64,76 @@ def _of_rows(recording: Any, data: xr.Dataset) -> pd.DataFrame:
         found = found.merge(pd.concat(tables), how="left", on=wanted[:3])
     else:
         found["kind"] = []
-    return found.assign(share=shares[row, slot].astype(float))[list(COLUMNS)]
+    return found.assign(share=shares[row, slot].astype(float), places=1.0)[list(COLUMNS)]
+
+
+def adds_up(data: xr.Dataset) -> bool:
+    """Whether sums of an attribution's values mean something, as the attribute ``method`` tells.
+
+    Args:
+        data: of ``attribution.explain.attribute``; values of no known method are taken for shares.
+    """
+    return "method" not in data.attrs or data.attrs["method"] in ADDING
+
+
+def together(table: pd.DataFrame, by: Sequence[str], add: bool) -> pd.DataFrame:
+    """Lines of several entities as one: their sum, or the mean over all of their places.
+
+    Args:
+        table: with ``share`` and ``places``.
+        by: columns that tell the groups apart.
+        add: whether shares add up.
+
+    Example:
+        >>> boxes = pd.DataFrame({"kind": ["a", "a"], "share": [1.0, 4.0], "places": [1.0, 2.0]})
+        >>> together(boxes, ["kind"], False)["share"].tolist()
+        [3.0]
+    """
+    whole = table["share"] if add else table["share"] * table["places"]
+    found = table.assign(share=whole).groupby(list(by), as_index=False, sort=False)
+    found = found[["share", "places"]].sum()
+    return found if add else found.assign(share=found["share"] / found["places"])
 
 
 def _of_boxes(recording: Any, data: xr.Dataset) -> pd.DataFrame:
-    scene, parts = recording.scene, []
+    scene, parts, add = recording.scene, [], adds_up(data)
     episode, step = data["episode"].values, data["step"].values
     for k in np.unique(episode):
         table = recording.entities(int(k))
         for row in np.flatnonzero(episode == k):
-            lines = table[table["step"] == step[row]]
-            shown = Entities(**{n: lines[n].to_numpy() for n in Entities.empty().columns()})
-            boxes = boxes_in(scene["game"], _seen(scene, shown), shown, 1.0)
-            left, top, right, bottom = boxes.T
-            sight = (left < 1) & (top < 1) & (right > 0) & (bottom > 0)
-            share = box_sums(data["map"].values[row, 0], boxes[sight])
+            shown, boxes = in_frame(scene, table[table["step"] == step[row]])
+            flat = data["map"].values[row, 0]
+            share, places = box_sums(flat, boxes), box_sums(np.ones_like(flat), boxes)
             parts.append(
                 pd.DataFrame(
                     {
                         "row": row, "episode": int(k), "step": int(step[row]),
-                        "identity": shown.identity[sight], "kind": shown.kind[sight],
-                        "share": share,
+                        "identity": shown.identity, "kind": shown.kind,
+                        "share": share if add else share / places, "places": places,
                     }
                 )
             )  # fmt: skip
     return pd.concat(parts, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
+
+
+def in_frame(
+    scene: dict[str, Any], lines: pd.DataFrame
+) -> tuple[Entities, Float[np.ndarray, "E 4"]]:
+    """Entities that a frame shows, and the box of each.
+
+    Args:
+        scene: of a recording of one of Procgen's games.
+        lines: the entities of a step, as the recording has them.
+
+    Returns:
+        E entities, and left, top, right and bottom of each as shares of the frame's sides.
+    """
+    shown = Entities(**{n: lines[n].to_numpy() for n in Entities.empty().columns()})
+    boxes = boxes_in(scene["game"], _seen(scene, shown), shown, 1.0)
+    left, top, right, bottom = boxes.T
+    sight = (left < 1) & (top < 1) & (right > 0) & (bottom > 0)
+    kept = {name: column[sight] for name, column in shown.columns().items()}
+    return Entities(**kept), boxes[sight]
 
 
 def _seen(scene: dict[str, Any], shown: Entities) -> tuple[float, float, float]:
@@ -112,6 +161,23 @@ def box_sums(flat: Float[np.ndarray, "H W"], boxes: Float[np.ndarray, "E 4"]) ->
     down = _inside(boxes[:, 1], boxes[:, 3], flat.shape[0])
     across = _inside(boxes[:, 0], boxes[:, 2], flat.shape[1])
     return np.einsum("ey,yx,ex->e", down, flat.astype(np.float64), across)
+
+
+def outside(shape: tuple[int, int], boxes: Float[np.ndarray, "E 4"]) -> Float[np.ndarray, "H W"]:
+    """Share of each cell of a map that lies in no box.
+
+    Args:
+        shape: H and W.
+        boxes: (E, 4) left, top, right and bottom, as shares of the map's sides.
+
+    Example:
+        >>> outside((2, 2), np.array([[0.0, 0.0, 0.5, 0.75]]))
+        array([[0. , 1. ],
+               [0.5, 1. ]])
+    """
+    down = _inside(boxes[:, 1], boxes[:, 3], shape[0])
+    across = _inside(boxes[:, 0], boxes[:, 2], shape[1])
+    return 1 - np.einsum("ey,ex->yx", down, across).clip(0, 1)
 
 
 def _inside(low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:

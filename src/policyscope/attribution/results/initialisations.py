@@ -12,6 +12,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from policyscope.agents.agent import Agent
+from policyscope.attribution.asking.targets import against_mean
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.trust.randomised import AWAY
 from policyscope.core.errors import PolicyscopeError
@@ -162,5 +163,5 @@ def action_targets(agent: Agent) -> dict[str, Target]:
         raise PolicyscopeError("the agent has no separate actions; give a --target such as mean[0]")
     if agent.head == "categorical":
         return {name: parse_target(f"logp[{i}]") for i, name in enumerate(names)}
-    mean = "".join(f"-{1 / len(names):.6g}*q[{i}]" for i in range(len(names)))
-    return {name: parse_target(f"q[{i}]{mean}") for i, name in enumerate(names)}
+    numbers = range(len(names))
+    return {name: parse_target(against_mean("q", i, numbers)) for i, name in enumerate(names)}

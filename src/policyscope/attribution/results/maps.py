@@ -62,7 +62,7 @@ def _axes(
     if len(shape) == 2 and pictures:  # the channels were summed
         return ("y", "x"), {}
     if slots:
-        return ("slot", "unit"), {}
+        return ("slot", "channel"), {}
     return tuple(f"unit_{i}" for i in range(len(shape))), {}
 
 

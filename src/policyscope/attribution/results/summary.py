@@ -8,7 +8,14 @@ from jaxtyping import Bool, Float
 
 from policyscope.attribution.results.entities import by_identity, by_kind
 from policyscope.attribution.results.initialisations import has_bars
-from policyscope.attribution.trust.line import finite
+from policyscope.attribution.results.wording import (
+    OTHERS,
+    baseline_words,
+    entity_words,
+    fewer_words,
+    kind_words,
+)
+from policyscope.attribution.trust.line import ROWS, finite
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval, bootstrap_mean
 
@@ -176,19 +183,26 @@ def attribution_report(result: Result) -> dict[str, Any]:
     for name in ("change", "gap", "steps", "passes", "error"):
         if name in data:
             numbers[name] = _told(np.abs(data[name].values) if name == "gap" else data[name].values)
+    decisions = data.sizes["row"]
     return {
         "method": data.attrs["method"],
         "target": data.attrs["target"],
         "site": data.attrs["site"],
         "baseline": data.attrs["baseline"],
         "unit": data["target"].attrs.get("unit", ""),
-        "n": {"decisions": data.sizes["row"], "episodes": len(np.unique(data["episode"].values))},
+        "value_unit": data.attrs["unit"],
+        "compared": baseline_words(result),
+        "n": {"decisions": decisions, "episodes": len(np.unique(data["episode"].values))},
         "numbers": numbers,
+        "feature_value": OTHERS,
         "features": [_feature(line) for line in by_feature(result)],
         "units": [_feature(line) for line in by_unit(result, UNITS)],
+        "entity_value": entity_words(data),
         "entities": by_identity(result),
+        "kind_value": kind_words(data),
         "kinds": by_kind(result),
         "trust": data.attrs["trust"],
+        "trust_n": fewer_words(data.attrs["trust"], min(decisions, ROWS)),
         "checks": [check.to_json() for check in result.checks],
         "unchecked": result.unchecked,
         "passed": result.passed,

@@ -25,9 +25,10 @@ from policyscope.attribution.methods.by_captum import GROUPED
 from policyscope.attribution.methods.captum_names import COALITIONS
 from policyscope.attribution.methods.table import explained
 from policyscope.attribution.methods.told import Told, relative
-from policyscope.attribution.trust.faithfulness import deletion, infidelity, insertion, sensitivity
+from policyscope.attribution.trust.faithfulness import deletion, infidelity, insertion
 from policyscope.attribution.trust.levels import at_level, level_of
 from policyscope.attribution.trust.randomised import randomised
+from policyscope.attribution.trust.stability import sensitivity
 from policyscope.core.stats import Interval, bootstrap_mean
 from policyscope.core.tails import Tail
 from policyscope.core.target_parser import Target

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
-from policyscope.attribution.trust.faithfulness import agreement
+from policyscope.attribution.trust.stability import agreement
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.stepper import Start
 from policyscope.rollouts.baselines import baseline
@@ -77,7 +77,7 @@ def randomised(
             are known, else 5.
         seed: of the fresh initialisations; the caller's random numbers are left as they are.
         among: (N, ...) units to compare, such as those of vehicles that are there; default is all.
-            See ``faithfulness.agreement``.
+            See ``stability.agreement``.
 
     Raises:
         PolicyscopeError: fewer than 1 initialisation, or ``attribute`` gives other shapes for

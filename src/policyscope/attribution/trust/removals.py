@@ -166,7 +166,10 @@ def removal_figure(
         given = torch.as_tensor(baseline).cpu()
         given = given[torch.as_tensor(rows)] if given.dim() and len(given) > 1 else given
         shares = shares * (start - given)
-    table = _movable(by_entity(recording, arrays_of(agent, drawn, site, shares.numpy())))
+    data = arrays_of(agent, drawn, site, shares.numpy())
+    if config.method not in SLOPES:  # times the difference they are shares
+        data.attrs["method"] = config.method
+    table = _movable(by_entity(recording, data))
     effects_at = {} if known is None else known
     worlds, found, sizes = Worlds(), np.full(len(rows), np.nan), []
     try:

@@ -9,6 +9,7 @@ from policyscope.envs.entities import Entities
 from policyscope.envs.procgen import layout
 from policyscope.envs.procgen.motion import moving_in
 from policyscope.envs.procgen.objects import first_identities
+from policyscope.envs.procgen.outcomes import dangerous
 from policyscope.envs.procgen.spare import Spare
 from policyscope.envs.procgen.state import State, game_of, parse
 from policyscope.envs.procgen.tables import Still, still, tables
@@ -34,6 +35,7 @@ class Episode:
         outcome: why it ended, once that was asked for.
         last: the state that the last observation shows, once asked for after the end.
         still: what stays in its tables; None until the first, and after a scene edit.
+        danger: where it began, it might end otherwise than by its goal or the time limit.
     """
 
     start: Start
@@ -48,6 +50,7 @@ class Episode:
     outcome: tuple[str, ...] = ()
     last: bytes | None = None
     still: Still | None = None
+    danger: bool = False
 
     def keep(self, data: bytes, after: int) -> None:
         """Take the state after some number of actions as the keyframe."""
@@ -109,8 +112,10 @@ class Live:
 
 def begin(start: Start, data: bytes) -> Episode:
     """An episode at its first state."""
-    known = game_of(data) in layout.TAILS
-    return Episode(start, data, identities=first_identities(parse(data)) if known else ())
+    if game_of(data) not in layout.TAILS:
+        return Episode(start, data)
+    state = parse(data)
+    return Episode(start, data, identities=first_identities(state), danger=dangerous(state))
 
 
 def fingerprint(data: bytes) -> str:

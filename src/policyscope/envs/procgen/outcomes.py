@@ -19,6 +19,8 @@ CAUSES = {
 
 _NEVER = 2**30
 _OUT_OF_REACH = -100.0
+_NOWHERE = 2
+"""A layer that the engine does not draw; it draws -1, 0 and 1."""
 
 
 def may_end_badly(data: bytes) -> bool:
@@ -26,10 +28,12 @@ def may_end_badly(data: bytes) -> bool:
 
     Nothing adds one to an episode, so without them it ends by its goal or the time limit.
     """
-    if game_of(data) != "coinrun":
-        return False
-    state = parse(data)
-    return bool(_lava(state).any() or _harmful(state).any())
+    return game_of(data) == "coinrun" and dangerous(parse(data))
+
+
+def dangerous(state: State) -> bool:
+    """What ``may_end_badly`` says of the bytes of a state."""
+    return state.game == "coinrun" and bool(_lava(state).any() or _harmful(state).any())
 
 
 def disarmed(state: State) -> State:
@@ -44,13 +48,14 @@ def disarmed(state: State) -> State:
 
 
 def unseen(state: State) -> State:
-    """A copy that goes on as before and is drawn faster: no background, hardly more than a point.
+    """A copy that goes on as before and is drawn faster: no background, no objects, a few cells.
 
     What is drawn is never asked for when things move, so only the view differs.
     """
     dark = state.copy()
     dark.options["use_backgrounds"], dark.options["center_agent"] = 0, 1
     dark.view["visibility"] = 0.01
+    dark.entities["render_z"] = _NOWHERE
     return dark
 
 

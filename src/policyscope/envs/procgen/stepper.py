@@ -34,6 +34,10 @@ class ProcgenStepper:
     whose episode ended repeats its last observation until it is started, so the observation after
     the last step is the one before it. Seed, actions and edits decide everything.
 
+    Observations that were given never change. The newest are not kept a second time, which is a
+    fiftieth of a step: who writes to them, not to a copy, also changes what a lane repeats that
+    ends with the very next step.
+
     Args:
         spec: ``procgen/GAME``, and options as ``options.DEFAULTS`` lists them.
         lanes: how many games.
@@ -62,7 +66,7 @@ class ProcgenStepper:
         )
         self._spare = Spare(game, spec)
         self._episodes: list[Episode | None] = [None] * lanes
-        self._obs = blank(self.space, lanes)
+        self._obs = self._stopped = blank(self.space, lanes)  # as given last; of ended episodes
         self._handout = Handout()
         self._history = History(lanes, self._spare.timeout)
         self._watch = EntityWatch(self._engine, self.state)
@@ -87,22 +91,21 @@ class ProcgenStepper:
         self._require_idle()
         chosen = [(i, start) for i, start in enumerate(starts) if start is not None]
         for i, start in chosen:
-            self.running[i] = False
-            self._going = int(self.running.sum())
+            if self.running[i]:
+                self._stopped[i] = self._obs[i]
+            self._run(i, False)
             self._episodes[i] = None
             self._history.end(i)
             episode = self._begin(start)
             self._engine.set_state(i, episode.keyframe)
             self._episodes[i] = episode
             if not episode.over:
-                every = KEYFRAME_STEPS if may_end_badly(episode.keyframe) else RARE_STEPS
+                every = KEYFRAME_STEPS if episode.danger else RARE_STEPS
                 self._history.begin(i, episode.actions, every)
-            self.running[i] = not episode.over
-            self._going = int(self.running.sum())
-        if chosen:
-            lanes = [i for i, _ in chosen]
-            self._obs[lanes] = self._engine.observe()[0][lanes]
-        return self._handout.copy_of(self._obs)
+            self._run(i, not episode.over)
+            if episode.over:
+                self._stopped[i] = self._engine.observe()[0][i]
+        return self._show(self._engine.observe()[0] if chosen else self._obs)
 
     def begin_start(self, starts: Sequence[Start | None]) -> None:
         """Take the starts; ``finish_start`` makes them."""
@@ -144,19 +147,17 @@ class ProcgenStepper:
         if not self._going:
             nothing = np.zeros((3, self.lanes))
             flags = nothing[1:].astype(bool)
-            return Step(self._handout.copy_of(self._obs), nothing[0], flags[0], flags[1])
+            return Step(self._show(self._stopped), nothing[0], flags[0], flags[1])
         obs, rewards, first = self._engine.observe()
         self._history.add(given)
         reward = rewards.astype(float)
-        terminated, truncated = first.copy(), first.copy()
-        if self._going == self.lanes and not first.any():
-            self._obs[:] = obs
-        else:
+        terminated, truncated = np.zeros((2, self.lanes), bool)
+        if self._going < self.lanes or first.any():
             reward[~self.running] = 0
-            self._end_some(obs, reward, terminated, truncated)
+            self._end_some(first, reward, terminated, truncated)
         for i in self._history.due():
             self._keep(i)
-        return Step(self._handout.copy_of(self._obs), reward, terminated, truncated)
+        return Step(self._show(obs), reward, terminated, truncated)
 
     @property
     def entity_path(self) -> str:
@@ -213,6 +214,7 @@ class ProcgenStepper:
         """Free the engines."""
         self._engine.close()
         self._spare.close()
+        self._stopped[self.running] = self._obs[self.running]
         self.running[:], self._going = False, 0
         self._episodes = [None] * self.lanes
 
@@ -241,6 +243,7 @@ class ProcgenStepper:
         self._spare.require_fitting(episode.keyframe)
         episode.actions, episode.edits = _discrete(snapshot), list(snapshot.edits)
         episode.kept_at = len(episode.actions) - episode.over  # what is shown after the end
+        episode.danger = may_end_badly(episode.keyframe)
         return episode
 
     def _replayed(self, snapshot: Snapshot) -> Episode:
@@ -263,21 +266,29 @@ class ProcgenStepper:
         episode.keyframe = data
         return episode
 
+    def _show(self, obs: np.ndarray) -> np.ndarray:
+        """Frames to give: those of lanes that run, and the last one of each other lane."""
+        self._obs = shown = self._handout.copy_of(obs)
+        if self._going < self.lanes:
+            stopped = ~self.running
+            shown[stopped] = self._stopped[stopped]
+        return shown
+
     def _end_some(
-        self, obs: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
+        self, first: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
     ) -> None:
-        """Take over the frames of lanes that go on, and note and flag the ends of the others."""
-        over = terminated & self.running
-        stays = (over | ~self.running).nonzero()[0]
-        kept = self._obs[stays]
-        self._obs[:] = obs
-        self._obs[stays] = kept
-        truncated[:] = False
+        """Note and flag the episodes that ended."""
+        over = first & self.running
         for i in over.nonzero()[0].tolist():
+            self._stopped[i] = self._obs[i]
             truncated[i] = self._end(i, float(reward[i]))
         terminated[:] = over & ~truncated
         self.running &= ~over
         self._going = int(self.running.sum())
+
+    def _run(self, lane: int, runs: bool) -> None:
+        self._going += runs - bool(self.running[lane])
+        self.running[lane] = runs
 
     def _keep(self, lane: int) -> None:
         self._episode(lane).keep(self._engine.get_state(lane), self._history.count(lane))
@@ -339,6 +350,7 @@ class ProcgenStepper:
         episode.identities, episode.still = identities, None
         episode.edits.append((len(episode.actions), edit))
         self._keep(lane)
+        self._obs = self._obs.copy()  # the one before was given away
         self._obs[lane] = self._engine.observe()[0][lane]
         return self._obs[lane].copy()
 
@@ -346,7 +358,10 @@ class ProcgenStepper:
         if not 1 <= size <= 4096:
             raise PolicyscopeError(f"a picture has 1 to 4096 pixels a side, not {size}")
         data = self._moment(lane)
-        return self._obs[lane].copy() if size == SIZE else self._spare.picture(data, size)
+        if size != SIZE:
+            return self._spare.picture(data, size)
+        shown = self._engine.observe()[0] if self.running[lane] else self._stopped
+        return shown[lane].copy()
 
     def _require_idle(self) -> None:
         if self._asked is not None:

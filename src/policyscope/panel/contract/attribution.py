@@ -21,7 +21,10 @@ class AttributionChoices(Message):
 
     methods: list[MethodLine]
     sites: list[str]
-    """All sites of the agent in the order in which they fire; ``preprocess`` is the observation."""
+    """Sites that some method can be asked of, in the order in which they fire; ``preprocess`` is
+    the observation."""
+    refused: dict[str, dict[str, str]]
+    """By site and method: why it cannot be asked there; what is not named can be."""
     target: str
     """What is explained where no target is named; empty where one must be."""
 
@@ -51,6 +54,9 @@ class Share(Message):
     identity: int | None = None
     """Of an entity."""
     value: float
+    """The sum of its numbers; over a frame, where values do not add up, their mean."""
+    places: float = 0.0
+    """Of a box: how many places of the map it holds; those at its edge count in part."""
     parts: list[float] = []
     """Of an entity that the observation has a row for: what each number of its row accounts for."""
 
@@ -60,6 +66,8 @@ class AttributionAnswer(Message):
 
     target: str
     unit: str
+    values_unit: str
+    """Of the values, where it may be another than that of the target."""
     method: str
     site: str
     value: Number
@@ -75,7 +83,13 @@ class AttributionAnswer(Message):
     map: list[Number] = []
     """Over the frame: ``height`` times ``width`` sums over channels, row by row."""
     shares: list[Share]
-    """Of entities (of a frame: sums over their boxes), else of the units; the largest first."""
+    """Of entities (of a frame: of their boxes), else of the units; the largest first."""
+    rest: Share | None = None
+    """What belongs to none of them: places in no box, rows that show nobody, units not listed."""
+    adds: bool
+    """Whether values are shares of a whole, so that sums of them mean something."""
+    sum: Number = None
+    """Of all values, where they add up; places in several boxes count once here."""
     parts: list[str] = []
     """Names along ``Share.parts``."""
     units: int

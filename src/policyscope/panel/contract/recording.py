@@ -61,6 +61,8 @@ class RecordingDetail(RecordingLine):
 
     actions: list[str]
     """Names of discrete actions; empty where they are continuous."""
+    called: list[str] = []
+    """What each is called where people read of it: all that do nothing by one name."""
     rows: list[str]
     features: list[str]
     obs_shape: list[int]

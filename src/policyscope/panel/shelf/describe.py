@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from policyscope.envs.actions import action_names, idle_actions
 from policyscope.panel.contract.episode import EpisodeDetail
 from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail
-from policyscope.panel.shelf.environment import edits, idle, large, picture_view, units
+from policyscope.panel.shelf.environment import edits, large, picture_view, units
 from policyscope.panel.shelf.episode_file import episode_file, refs
 from policyscope.panel.shelf.lines import finite, recording_line
 from policyscope.panel.shelf.liveness import why_no_world, why_not_live
@@ -51,7 +52,8 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         large=large(recording),
         large_why=why_no_world(recording) if large(recording) else "",
         units=units(recording),
-        idle=idle(recording),
+        called=action_names(recording.env.id, recording.space.actions),
+        idle=idle_actions(recording.env.id, recording.space.actions),
         edits=edits(recording),
         sites={name: list(shape) for name, shape in recording.sites.items()},
         outputs={name: list(shape) for name, shape in recording.outputs.items()},

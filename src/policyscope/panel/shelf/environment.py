@@ -14,7 +14,6 @@ _HIGHWAY = {
 }
 _GAME = {"move": ["x", "y"], "remove": []}
 _METRES, _TILES = ("m", "m/s"), ("tiles", "tiles/step")
-_IDLE = ["IDLE", "D", "A", "W", "S", "Q", "E"]
 _CELLS = ["coin", "cheese", "wall", "lava"]
 _MARGIN = 0.02
 _TALL = 1.7415
@@ -30,15 +29,6 @@ def edits(recording: Recording) -> dict[str, list[str]]:
     if recording.env.id.startswith("highway/"):
         return _HIGHWAY
     return _GAME if picture_view(recording) else {}
-
-
-def idle(recording: Recording) -> list[str]:
-    """Actions of one and the same effect, to move nothing; empty where each has its own.
-
-    CoinRun and Maze read the directions of the first nine actions alone.
-    """
-    known = picture_view(recording) and set(_IDLE) <= set(recording.space.actions)
-    return _IDLE if known else []
 
 
 def large(recording: Recording) -> int | None:

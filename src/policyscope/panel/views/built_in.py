@@ -7,17 +7,15 @@ from typing import Literal
 import numpy as np
 
 from policyscope.core.target_parser import parse_target
+from policyscope.envs.actions import NOTHING, idle_actions
 from policyscope.envs.procgen.objects import SCENERY
 from policyscope.panel.contract.recording import TrackInfo
-from policyscope.panel.shelf.environment import idle, large, picture_view, units
+from policyscope.panel.shelf.environment import large, picture_view, units
 from policyscope.panel.views.quantities import Quantity, of_target
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps
 
 Number = Callable[[Steps], np.ndarray]
-
-NOTHING = "p[no-op]"
-"""The track of all actions that do nothing."""
 
 MOST_LISTED, MOST_SHOWN = 64, 12
 """Numbers of an observation that have tracks; and that are shown where there is no scene."""
@@ -88,11 +86,14 @@ def _scores(recording: Recording) -> list[Quantity]:
 
 def _probabilities(recording: Recording) -> list[Quantity]:
     """The probability of each action; those that do nothing are shown as one."""
-    names, nothing = list(recording.space.actions), idle(recording)
+    names, nothing = (
+        list(recording.space.actions),
+        idle_actions(recording.env.id, recording.space.actions),
+    )
     found = []
     if nothing:
         number = partial(_probability, [names.index(name) for name in nothing])
-        found.append(_quantity(NOTHING, number, "probability", "probability", True))
+        found.append(_quantity(f"p[{NOTHING}]", number, "probability", "probability", True))
     for i, name in enumerate(names):
         number, shown = partial(_probability, [i]), name not in nothing
         found.append(_quantity(f"p[{name}]", number, "probability", "probability", shown))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from policyscope.envs.entities import entity_name
 from policyscope.envs.stepper import Lane
 
 #: Kinds that are ground, not things.
 GROUND = ("wall",)
-_WITHOUT_NUMBER = ("player", "mouse", "ego", "coin", "cheese", "lava")
 _SCREEN = 600
 
 
@@ -31,7 +31,7 @@ class Outline:
     @property
     def name(self) -> str:
         """Its kind, and its identity where there may be several."""
-        return self.kind if self.kind in _WITHOUT_NUMBER else f"{self.kind} {self.identity}"
+        return entity_name(self.kind, self.identity)
 
     @property
     def box(self) -> tuple[float, float, float, float]:

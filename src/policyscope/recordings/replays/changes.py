@@ -5,9 +5,10 @@ from typing import NoReturn
 
 from policyscope.core.edits import KINDS, Edit
 from policyscope.core.errors import PolicyscopeError
-from policyscope.envs.entities import Entities
+from policyscope.envs.entities import Entities, entity_name, scene_units
 from policyscope.envs.scene import SceneEdit
 
+_JOINED = {"move": "to", "add": "at"}
 #: Kinds of those who act, from whom the nearest of a kind is counted.
 ACTING = ("player", "mouse", "ego")
 #: What a scene is made of rather than what happens in it.
@@ -45,25 +46,35 @@ def read_change(text: str, entities: Entities) -> SceneEdit | Edit:
     return _scene(text, kind, words, entities)
 
 
-def change_text(change: SceneEdit | Edit, entities: Entities) -> str:
-    """A change in words, with the kind of the entity.
+def change_text(change: SceneEdit | Edit, entities: Entities, env: str = "") -> str:
+    """A change in words, numbers in 3 digits.
 
     Args:
         change: what is changed.
         entities: of the scene before it.
+        env: id of the environment, for units.
 
     Example:
-        >>> change_text(SceneEdit("move", 3, {"x": 4.0, "y": 7.5}), Entities.empty())
-        'move 3 x=4 y=7.5'
+        >>> change_text(SceneEdit("move", 3, {"x": 4.0, "y": 7.5}), Entities.empty(), "highway/x")
+        'move 3 to x 4 m, y 7.5 m'
     """
     if isinstance(change, Edit):
         units = ",".join(str(list(unit)) for unit in change.index or ()).replace(" ", "")
         number = f" = {change.values:g}" if isinstance(change.values, float) else ""
         return f"{change.kind} {change.site}{units}{number}"
-    known = dict(zip(entities.identity.tolist(), entities.kind, strict=True))
-    whose = () if change.identity is None else (known.get(change.identity), change.identity)
-    values = [f"{name}={value:g}" for name, value in change.values.items()]
-    return " ".join(str(word) for word in (change.kind, *whose, *values) if word is not None)
+    known = dict(zip(entities.identity.tolist(), entities.kind.astype(str), strict=True))
+    words = [change.kind]
+    if change.identity is not None:
+        kind = known.get(change.identity)
+        words.append(str(change.identity) if kind is None else entity_name(kind, change.identity))
+    length, speed = scene_units(env)
+    of = {"x": length, "y": length, "heading": "rad", "speed": speed}
+    values = [
+        f"{name} {value:.3g} {of.get(name, '')}".strip() for name, value in change.values.items()
+    ]
+    if values:
+        words += [_JOINED.get(change.kind, "with"), ", ".join(values)]
+    return " ".join(words)
 
 
 def _activation(text: str, kind: str, site: re.Match[str] | None) -> Edit:

@@ -74,7 +74,7 @@ def policy_field(
         edits = [change for change in read if isinstance(change, SceneEdit)]
         if len(edits) < len(read):
             raise PolicyscopeError("a field takes changes of the scene; fork takes others, too")
-        told = [change_text(change, entities) for change in edits]
+        told = [change_text(change, entities, recording.env.id) for change in edits]
         scene.changed(edits)  # raises where it cannot be
         data = _field(scene, edits, around)
         proof = scene.proof()

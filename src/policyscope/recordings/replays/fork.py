@@ -107,7 +107,8 @@ def fork(
         with kept_worlds.alone(recording) as world:
             lane = world.at((key(recording), episode), course, step)
             read = [read_change(c, lane.entities()) if isinstance(c, str) else c for c in changes]
-            texts = [change_text(change, lane.entities()) for change in read]
+            entities = lane.entities()
+            texts = [change_text(change, entities, recording.env.id) for change in read]
             scene = [change for change in read if isinstance(change, SceneEdit)]
             edits = [change for change in read if isinstance(change, Edit)]
             renewed = bool(getattr(lane, "reseeds", False))

@@ -104,7 +104,7 @@ def why_not(
     name = recording.space.actions[number]
     line = python_line(why_not, recording, [str(episode), str(step), repr(name)])
     told = {"episode": episode, "step": step, "action": name, "python": line}
-    data = _data(tried, entities).assign_attrs(
+    data = _data(tried, entities, recording.env.id).assign_attrs(
         action=name, margin=float(before[0]), entities=len(_nearest(entities))
     )
     return Result(
@@ -223,9 +223,9 @@ def _order(tried: Tried) -> tuple[bool, float, float]:
     return not takes, far if takes else 0.0, -tried.margin
 
 
-def _data(tried: list[Tried], entities: Entities) -> xr.Dataset:
+def _data(tried: list[Tried], entities: Entities, env: str) -> xr.Dataset:
     columns: dict[str, Any] = {
-        "told": [change_text(each.edit, entities) for each in tried],
+        "told": [change_text(each.edit, entities, env) for each in tried],
         "kind": [each.edit.kind for each in tried],
         "identity": [each.edit.identity for each in tried],
         "entity": [each.kind for each in tried],
