@@ -4,7 +4,9 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
+from policyscope.cli.table_parts import put_checks
 from policyscope.core import registry
 from policyscope.core.checks import Check
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
@@ -167,6 +169,21 @@ def test_figure_comes_from_the_registry(monkeypatch):
     assert len(result().figure().data) == 1
     with pytest.raises(UnknownName, match="unknown figure 'other'"):
         Result("other", data(), unchecked="x").figure()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.10004, "0.10004, at most 0.1"),
+        (math.nan, "nan, at most 0.1"),
+        (0.25, "0.25, at most 0.1"),
+    ],
+)
+def test_a_failed_check_tells_what_it_failed_by(value, told, capsys):
+    failed = Check.at_most("gap", value, 0.1, n=3)
+    put_checks(Console(), [CHECK.to_json(), failed.to_json()])
+    assert capsys.readouterr().out == f"checks: 1 of 2 passed\nFAILED: gap: {told}\n"
+    assert str(failed) == f"gap: {told.replace(', at most', ' <=')} (n=3) FAILED"
 
 
 def test_html_shows_checks_parameters_and_the_python_line():

@@ -197,6 +197,22 @@ def explained_at(recording, episode: int, step: int) -> float:
     return float(attribute(recording, config, episode, step).data["target"].values[0])
 
 
+def test_overlays_stay_where_the_explanation_lies_on_nothing(visitor, rec):
+    site = next(name for name in rec.agent.sites() if name.startswith("output_layer"))
+    place = f"#/recordings/rec/episodes/{K}?step=1&tab=explain&explain=gradient,"
+    page = visitor.goto(f"{place}{site},value")
+    bars(page, float(explained(rec, 1, target="value").data["target"].values[0]))
+    picker = page.locator("summary", has_text="Overlays")
+    expect(picker).to_be_visible()
+    weights = page.locator(".head .weight").first
+    expect(weights).to_be_visible()
+    assert "explanation" not in weights.get_attribute("title")
+    visitor.goto(f"{place}preprocess,value")
+    expect(page.locator(".head .weight")).to_have_count(1)
+    expect(page.locator(".head .weight")).to_have_attribute("title", re.compile("^explanation"))
+    expect(picker).to_have_count(0)
+
+
 def test_an_exported_page_has_no_such_control(visitors, page_file):
     page = visitors().page
     page.goto(page_file.as_uri())

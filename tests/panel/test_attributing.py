@@ -141,6 +141,19 @@ def test_what_does_not_add_up_is_a_mean_over_places(player, games):
     assert max(sizes) > 2 * min(sizes) > 0
 
 
+@pytest.mark.parametrize(("method", "adds"), [("input_x_gradient", True), ("gradient", False)])
+def test_a_frame_whose_entities_nobody_knows_is_one_rest(player, games, method, adds):
+    recording = open_recording(games / "bigfish")
+    answer = asked(player, "bigfish", 0, 1, target="value", method=method)
+    data = attribute(recording, AttributionConfig("value", method, trust=False), 0, 1).data
+    flat = data["map"].values[0, 0].astype(float)
+    rest = answer["rest"]
+    assert (answer["over"], answer["shares"], answer["adds"]) == ("frame", [], adds)
+    assert (rest["name"], rest["places"]) == ("whole picture", flat.size)
+    assert rest["value"] == pytest.approx(flat.sum() if adds else flat.mean(), rel=1e-6)
+    assert answer["sum"] == (pytest.approx(rest["value"], rel=1e-4) if adds else None)
+
+
 def test_units_are_told_where_a_site_lies_on_nothing(client, recording):
     site = next(n for n in recording.agent.sites() if n.startswith("output_layer"))
     answer = asked(client, site=site, target="q[IDLE]", method="gradient")

@@ -183,6 +183,19 @@ def test_why_a_recording_is_not_live(served):
     assert not describe(Shelf(served), "rec").live
 
 
+def test_units_are_told_where_they_are_known(served):
+    for env, expected in [
+        ("highway/intersection", ("m", "m/s")),
+        ("procgen/maze", ("tiles", "tiles/step")),
+        ("gym:CartPole-v1", ("", "")),
+    ]:
+        rewrite(served / "rec" / "recording.json", env=EnvSpec(env).to_json())
+        found = describe(Shelf(served), "rec")
+        assert found.units == expected
+        (nearest,) = [track for track in found.tracks if track.name == "nearest entity"]
+        assert nearest.unit == expected[0]
+
+
 def test_an_episode_costs_little_once_it_was_read(served):
     import time
 

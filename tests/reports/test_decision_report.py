@@ -142,9 +142,9 @@ def test_one_entity_has_one_name(road, found, tmp_path):
     assert found.fork.parameters["told"] == [f"remove {who.name}"]
     names = {one.identity: one.name for one in found.scene.outlines}
     table = found.blame.entities.set_index("identity")["name"]
-    assert {names[i] for i in table.index if i in names} == {
-        table[i] for i in table.index if i in names
-    }
+    shown = [i for i in table.index if i in names]
+    assert shown
+    assert [names[i] for i in shown] == [table[i] for i in shown]
     first = found.nearest.result.data.isel(change=0)
     assert entity_name(str(first["entity"].values), int(first["identity"])) in found.nearest.told
 
@@ -287,10 +287,18 @@ def test_probabilities_of_a_policy_that_draws(tmp_path):
     assert told["RIGHT"] == pytest.approx(chances[names.index("RIGHT")], rel=1e-6)
     assert len(told) == 9
     assert int(np.argmax(chances)) in numbers.actions[numbers.best]
+    likely = {name: group[0] for name, group in zip(numbers.names, numbers.actions, strict=True)}
+    assert likely["no-op ×7"] == max(idle, key=lambda i: chances[i])  # the one that is asked about
     assert int(rec.episode(0)["action"].values[5]) in numbers.actions[numbers.taken]
     assert numbers.told["value"] == pytest.approx(float(rec.episode(0)["value"].values[5]))
     assert "the agent drew" in headline(rec, 0, 5, numbers)
     assert f"probability {numbers.values[numbers.taken]:.2f}" in headline(rec, 0, 5, numbers)
+
+
+def test_of_actions_that_do_the_same_probabilities_add_up_and_q_values_do_not():
+    groups = ((0,), (2, 1))
+    assert decision._joined("probability", (0.25, 0.25, 0.5), groups) == (0.25, 0.75)
+    assert decision._joined("Q-value", (1.0, -3.0, 2.0), groups) == (1.0, 2.0)
 
 
 @pytest.mark.slow

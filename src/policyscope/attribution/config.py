@@ -12,6 +12,7 @@ from policyscope.attribution.methods.captum_names import (
     COMPARED,
     DRAWN,
     DRAWS_BASELINES,
+    NEARLY_SHARED_OUT,
     SHARED_OUT,
     STEEPNESS,
 )
@@ -54,7 +55,9 @@ COMPLETE = (
     *(CAPTUM + name for name in SHARED_OUT),
 )  # fmt: skip
 #: Methods whose values are shares of a whole, so that sums of them mean something.
-ADDING = (*COMPLETE, "shapley", "input_x_gradient", CAPTUM + "InputXGradient")
+ADDING = (
+    *COMPLETE, "shapley", "input_x_gradient", *(CAPTUM + name for name in NEARLY_SHARED_OUT),
+)  # fmt: skip
 #: Methods whose values are slopes, not shares of a change.
 SLOPES = ("gradient", "smooth_gradient", *(CAPTUM + name for name in STEEPNESS))
 #: Methods whose values tell how much, not which way.

@@ -126,8 +126,8 @@ def _entities(console: Console, values: Mapping[str, Any]) -> None:
         table.add_row(*cells, percent(line["greatest"]))
     how = "sums are over the steps in sight" if summed else "values of this method do not add up"
     console.print(
-        f"{what}: {values[f'{what}_value']}; {how}; greatest: share of the steps at which nobody "
-        f"accounts for more.{_unit(values)}",
+        f"{what}: {values[f'{what}_value']}; {how}; greatest: "
+        f"{values[f'{what}_greatest']}.{_unit(values)}",
         markup=False, style="dim",
     )  # fmt: skip
     console.print(table)

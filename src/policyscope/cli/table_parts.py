@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from policyscope.core.checks import told_apart
+
 
 def number_text(value: float | None, form: str = ".3g") -> str:
     """A number for a cell; a dash where there is none.
@@ -61,8 +63,9 @@ def put_checks(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
     failed = [c for c in checks if not c["passed"]]
     console.print(f"checks: {len(checks) - len(failed)} of {len(checks)} passed")
     for c in failed:
+        value, bound = told_apart(float(c["value"]), float(c["bound"]))
         console.print(
-            f"FAILED: {c['name']}: {c['value']:.3g}, {c['sense']} {c['bound']:.3g}",
+            "FAILED: {}: {}, {} {}".format(c["name"], value, c["sense"], bound),
             style="bold red", markup=False,
         )  # fmt: skip
 

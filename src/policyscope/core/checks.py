@@ -10,6 +10,20 @@ from policyscope.core.files import json_number
 _SIGNS = {"at most": "<=", "at least": ">="}
 
 
+def told_apart(value: float, bound: float) -> tuple[str, str]:
+    """A value and its bound in 3 digits, or in as many as it takes to tell them apart.
+
+    Example:
+        >>> told_apart(0.25, 0.1), told_apart(0.10004, 0.1)
+        (('0.25', '0.1'), ('0.10004', '0.1'))
+    """
+    for digits in range(3, 17):
+        texts = f"{value:.{digits}g}", f"{bound:.{digits}g}"
+        if texts[0] != texts[1] or value == bound:
+            break
+    return texts
+
+
 @dataclass(frozen=True)
 class Check:
     """One measured figure against its bound; made by ``at_most`` or ``at_least``.
@@ -56,7 +70,8 @@ class Check:
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "FAILED"
         sign = _SIGNS[self.sense]
-        return f"{self.name}: {self.value:.3g} {sign} {self.bound:.3g} (n={self.n}) {verdict}"
+        value, bound = told_apart(self.value, self.bound)
+        return f"{self.name}: {value} {sign} {bound} (n={self.n}) {verdict}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file; NaN and infinities as text."""

@@ -1,5 +1,6 @@
 """Entities: the typed objects of a scene, each with an identity."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
@@ -29,10 +30,14 @@ def kind_name(kind: str) -> str:
     """What all entities of a kind together are called.
 
     Example:
-        >>> kind_name("vehicle"), kind_name("lava"), kind_name("ego")
-        ('vehicles', 'lava', 'ego')
+        >>> kind_name("vehicle"), kind_name("enemy"), kind_name("lava"), kind_name("ego")
+        ('vehicles', 'enemies', 'lava', 'ego')
     """
-    return f"{kind}s" if kind == "wall" or kind not in _WITHOUT_NUMBER else kind
+    if kind in _WITHOUT_NUMBER and kind != "wall":
+        return kind
+    if re.search("[^aeiou]y$", kind):
+        return f"{kind[:-1]}ies"
+    return f"{kind}es" if re.search("(s|x|z|ch|sh)$", kind) else f"{kind}s"
 
 
 def scene_units(env: str) -> tuple[str, str]:

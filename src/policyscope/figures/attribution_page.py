@@ -13,6 +13,7 @@ from policyscope.attribution.results.wording import (
     baseline_words,
     entity_words,
     fewer_words,
+    greatest_words,
     kind_words,
 )
 from policyscope.attribution.trust.line import ROWS
@@ -39,7 +40,7 @@ UNTRAINED = (
 STRIP = "Steps of episode {episode} at even distances, on the scale of all maps of this result."
 GREATEST = (
     "At a step: {what}. Sums and means are over the steps at which somebody is in sight. Greatest: "
-    "share of these steps at which nobody accounts for more; {compared}."
+    "{greatest}."
 )
 COLUMNS = {
     "signed": "sum", "absolute": "sum without sign", "signed_mean": "a step",
@@ -131,9 +132,7 @@ def _entities(result: Result) -> str:
     head = ("entity" if single else "kind", "steps", *(COLUMNS[name] for name in told), "greatest")
     words = GREATEST.format(
         what=entity_words(result.data) if single else kind_words(result.data),
-        compared="those who act are compared with everybody, others among themselves"
-        if single
-        else "all kinds are compared",
+        greatest=greatest_words(single),
     )
     return table("Who accounts for most", head, rows, words)
 

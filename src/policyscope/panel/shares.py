@@ -22,7 +22,7 @@ def shares(recording: Recording, result: Result) -> Shares:
     """What each entity, or each unit of a site without any, accounts for, and what is left.
 
     Places of a frame that lie in several boxes count in each of them. Where values do not add up, a
-    box has their mean, and there is no sum.
+    box has their mean, and there is no sum. A frame without known entities is one rest.
 
     Args:
         recording: an open recording.
@@ -60,23 +60,24 @@ def _vehicles(data: xr.Dataset) -> tuple[list[Share], Share | None]:
 
 
 def _boxes(recording: Recording, result: Result) -> tuple[list[Share], Share | None]:
-    table = in_sight(result)
+    table, add = in_sight(result), adds_up(result.data)
+    data = result.data.isel(row=0)
+    flat = data["map"].values[0].astype(np.float64)
     if table.empty:
-        return [], None
+        value = float(flat.sum() if add else flat.mean())
+        return [], Share(name="whole picture", value=value, places=flat.size)
     columns = (table[name] for name in ("kind", "identity", "share", "places"))
     found = [
         Share(name=str(kind), identity=int(who), value=float(share), places=float(places))
         for kind, who, share, places in zip(*columns, strict=True)
     ]
-    data = result.data.isel(row=0)
     entities = recording.entities(int(data["episode"]))
     _, boxes = in_frame(recording.scene, entities[entities["step"] == int(data["step"])])
-    flat = data["map"].values[0].astype(np.float64)
     free = outside(flat.shape, boxes)
     places, left = float(free.sum()), float((flat * free).sum())
     if not places:
         return found, None
-    value = left if adds_up(result.data) else left / places
+    value = left if add else left / places
     return found, Share(name="rest of the picture", value=value, places=places)
 
 

@@ -211,7 +211,7 @@ class _Parts:
         ]
         values = [_values(head, moment.outputs) for moment in (answer.recorded, answer.changed)]
         if numbers and numbers.actions:
-            values = [_summed(each, numbers.actions) for each in values]
+            values = [_joined(numbers.kind, each, numbers.actions) for each in values]
         return Without(
             str(one["name"]), int(one["identity"]), answer.target(target),
             (actions[0], actions[1]), (values[0], values[1]),
@@ -254,16 +254,14 @@ def numbers_of(recording: Recording, episode: int, step: int) -> Numbers:
         parts = tuple(f"action {i}" for i in range(len(values)))
         return Numbers("mean of the action", parts, values, None, None, told)
     kind = "Q-value" if head == "q" else "probability"
-    groups = [(name, [i]) for i, name in enumerate(names)]
-    if kind == "probability":
-        groups = effects(recording.env.id, names)
-    actions = tuple(tuple(group) for _, group in groups)
+    groups = effects(recording.env.id, names)
+    actions = tuple(tuple(sorted(group, key=lambda i: -values[i])) for _, group in groups)
     taken, best = (
         next(i for i, group in enumerate(actions) if one in group)
         for one in (int(action), int(np.argmax(values)))
     )
     called = tuple(name for name, _ in groups)
-    return Numbers(kind, called, _summed(values, actions), taken, best, told, actions)
+    return Numbers(kind, called, _joined(kind, values, actions), taken, best, told, actions)
 
 
 _OUTPUT = {"q": "q", "categorical": "logits", "gaussian": "mean"}
@@ -275,9 +273,12 @@ def _values(head: str, outputs: Any) -> tuple[float, ...]:
     return tuple((softmax(values) if head == "categorical" else values).tolist())
 
 
-def _summed(values: tuple[float, ...], groups: tuple[tuple[int, ...], ...]) -> tuple[float, ...]:
-    """Numbers of groups of actions: of several that do the same, the sum."""
-    return tuple(sum(values[i] for i in group) for group in groups)
+def _joined(
+    kind: str, values: tuple[float, ...], groups: tuple[tuple[int, ...], ...]
+) -> tuple[float, ...]:
+    """Numbers of actions that do the same: the sum of probabilities, the largest Q-value."""
+    whole = sum if kind == "probability" else max
+    return tuple(whole(values[i] for i in group) for group in groups)
 
 
 def _called(recording: Recording) -> list[str]:

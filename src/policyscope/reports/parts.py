@@ -16,13 +16,13 @@ class Numbers:
 
     Args:
         kind: what the numbers are: Q-value, probability, or mean of a continuous action.
-        names: of the actions, or of their parts; of probabilities one name for all actions that do
-            the same.
+        names: of the actions, or of their parts; one name for all actions that do the same.
         values: one for each name.
         taken: place of the executed action among the names; None where actions are continuous.
         best: place of the action that the policy prefers; None likewise.
         told: other numbers by name, such as the value.
-        actions: numbers of the actions that each name stands for; empty where they are continuous.
+        actions: numbers of the actions that each name stands for, the most likely first; empty
+            where they are continuous.
     """
 
     kind: str

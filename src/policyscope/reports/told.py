@@ -52,7 +52,7 @@ def lines_of(report: Report) -> list[tuple[str, str]]:
         lines.append(("owed to", f"{shown} ({', '.join(word for word in told if word)})"))
         for line in blame.trust:
             if line["name"] == "removal" and line["mean"] is not None:
-                of = f"{line['n']} of {blame.decisions} decisions with 3 entities to rank"
+                of = f"measured on {line['n']} of {blame.decisions} decisions"
                 lines.append(("trust", f"removal {line['mean']:.2f}, {of}"))
     if nearest := report.nearest:
         found = nearest.told or "no change of a single entity that was tried"
@@ -136,7 +136,7 @@ def _nearest(report: Report) -> dict[str, Any] | None:
         return None
     first = report.nearest.result.data.isel(change=0)
     return {
-        "action": report.nearest.action,
+        "action": report.nearest.result.data.attrs["action"],
         "change": report.nearest.told or None,
         "margin": _known(first["margin"]),
         "distance": _known(first["distance"]),

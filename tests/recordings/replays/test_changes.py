@@ -70,6 +70,8 @@ def test_what_cannot_be_read_is_told(text, cause):
         ("remove saw", "remove saw 3"),
         ("move coin x=4 y=7.5", "move coin to x 4 tiles, y 7.5 tiles"),
         ("move 2 x=-18.5963 y=0.00123456", "move saw 2 to x -18.6 tiles, y 0.00123 tiles"),
+        ("move coin x=999.6 y=-1234.7", "move coin to x 1000 tiles, y -1235 tiles"),
+        ("move coin x=123456.7 y=2.34567e20", "move coin to x 123457 tiles, y 2.35e+20 tiles"),
         ("remove 99", "remove 99"),
         ("add x=1 y=2 speed=3", "add at x 1 tiles, y 2 tiles, speed 3 tiles/step"),
         ("zero a.b[1,2]", "zero a.b[1,2]"),

@@ -16,6 +16,7 @@ import {
   methodAt,
   reachOf,
   requestOf,
+  takesPlace,
 } from "./explain";
 
 const answer = (change: Partial<AttributionAnswer>) =>
@@ -95,6 +96,15 @@ describe("what is drawn", () => {
     expect(overlayOf(new Map(), 0, 3, 1)).toBeNull();
   });
 
+  it("takes the place of chosen overlays where it is drawn, of frames also while it is awaited", () => {
+    const known = (change: Partial<AttributionAnswer>) => new Map([[1, answer(change)]]);
+    expect(takesPlace(new Map(), false)).toBe(false);
+    expect(takesPlace(known({ over: "none" }), false)).toBe(false);
+    expect(takesPlace(known({ over: "frame" }), false)).toBe(true);
+    expect(takesPlace(known({ over: "frame" }), true)).toBe(false);
+    expect(takesPlace(known({ over: "entities" }), true)).toBe(true);
+  });
+
   it("has full colours at the largest entity, and at all but the largest places of a frame", () => {
     expect(reachOf(vehicles)).toBe(2);
     const map = Array.from({ length: 1000 }, (_, i) => (i % 2 ? -i : i));
@@ -143,10 +153,10 @@ describe("what is told", () => {
     expect([found.head, found.sum]).toEqual(["sums over boxes, in return", 10]);
     const marked = told({ sum: 10 }, { kinds: ["lava"], identity: 9 });
     expect(named(marked)).toEqual([
-      ["wall 9", 5, 9],
+      ["wall", 5, 9],
       ["walls, 1 box", 3, null],
       ["saws, 1 box", 2, null],
-      ["lava 8", -1, 8],
+      ["lava", -1, 8],
       ["rest of the picture", 1, null],
     ]);
   });
@@ -163,6 +173,24 @@ describe("what is told", () => {
     ]);
     for (const { bars, sum } of [found, cut])
       expect(bars.reduce((total, { value }) => total + value, 0)).toBeCloseTo(sum!);
+  });
+
+  it("takes nothing off where there is no box", () => {
+    const bare = told({ shares: [], rest: null, sum: 0.0109 });
+    expect([bare.bars, bare.sum]).toEqual([[], 0.0109]);
+    const whole = { name: "whole picture", value: 0.0109, places: 4096, parts: [] };
+    const found = told({ shares: [], rest: whole, sum: 0.0109 });
+    expect(named(found)).toEqual([["whole picture", 0.0109, null]]);
+    expect(found.bars[0]!.share).toBe(1);
+  });
+
+  it("tells a range in the head, and not as a unit", () => {
+    const range = told({ adds: false, sum: null, values_unit: "0 to 1" });
+    expect(range.head).toBe("means over the places of a box, which do not add up, from 0 to 1");
+    expect(range.unit).toBe("");
+    const slope = told({ adds: false, values_unit: "return a unit of the input" });
+    expect(slope.head).toMatch(/, in return a unit of the input$/);
+    expect(slope.unit).toBe("return a unit of the input");
   });
 
   it("tells means over places where values do not add up, of a kind over all its boxes", () => {
@@ -209,10 +237,6 @@ describe("what is told", () => {
     expect(told(0.21797, 0.1, 0.3004)).toBe("0.218 [0.1, 0.3]");
     expect(told(-0.025, null, null)).toBe("\u22120.025 (one episode)");
     expect(told(null, null, null)).toBe("none");
-    expect([brief(-0.00000366), brief(0), brief(1234.5)]).toEqual([
-      "\u22123.66e\u22126",
-      "0",
-      "1230",
-    ]);
+    expect([brief(-0.00000366), brief(0)]).toEqual(["\u22123.66e\u22126", "0"]);
   });
 });

@@ -9,7 +9,7 @@ import type {
   TrustFigure,
 } from "../api/schema";
 import { entityTitle, kindTitle, type Episode, type Overlay } from "../model/episode";
-import { brief } from "../model/format";
+import { brief, plural } from "../model/format";
 import { isMarked } from "../model/places";
 import type { ExplainPlace, View } from "../state/address";
 
@@ -87,6 +87,16 @@ export function overlayOf(
   return { info, extent: null, low: -reach, high: reach, python, ...shape };
 }
 
+/**
+ * Whether explanations take the place of chosen overlays: where they are drawn, of frames also while
+ * that of the step is awaited.
+ */
+export function takesPlace(known: Map<number, Explained>, failed: boolean): boolean {
+  const any = known.values().next().value;
+  if (!any || any.over === "none") return false;
+  return any.over === "entities" || !failed;
+}
+
 function frameOf({ map, height, width }: Explained, step: number) {
   return {
     values: { shape: [1, 1, height ?? 0, width ?? 0], data: map },
@@ -131,6 +141,8 @@ export interface Listed {
   more: number;
   /** Of all bars; null where values do not add up. */
   sum: number | null;
+  /** Of the values; empty where they have none. */
+  unit: string;
 }
 
 type Item = Omit<Bar, "share"> & { places: number };
@@ -176,6 +188,7 @@ export function barsOf(
     bars: told.map(({ places: _, ...bar }) => ({ ...bar, share: bar.value / most })),
     more: adds ? 0 : count,
     sum: answer.sum ?? null,
+    unit: isRange(answer.values_unit) ? "" : answer.values_unit,
   };
 }
 
@@ -205,7 +218,7 @@ const TOLD_FROM = 1e-3;
 
 /** What boxes that overlap count too often, so that the bars sum to what there is. */
 function twice({ over, adds, sum }: Explained, items: Item[]): Item[] {
-  if (over !== "frame" || !adds || sum === null || sum === undefined) return [];
+  if (!items.length || over !== "frame" || !adds || sum === null || sum === undefined) return [];
   const value = sum - items.reduce((total, item) => total + item.value, 0);
   const most = Math.max(...items.map((item) => Math.abs(item.value)));
   const name = "overlaps, taken off";
@@ -220,12 +233,17 @@ function headOf({ over, adds, values_unit: unit, units }: Explained): string {
     entities: adds ? "sums over rows" : "sums over rows, which do not add up to the target",
     none: `the largest of ${counted(units, "unit")}`,
   }[over];
-  return unit ? `${what}, in ${unit}` : what;
+  if (!unit) return what;
+  return `${what}, ${isRange(unit) ? "from" : "in"} ${unit}`;
+}
+
+/** Whether in the place of a unit it is told between what the values lie: "0 to 1". */
+function isRange(unit: string): boolean {
+  return /^\S+ to \S+$/.test(unit);
 }
 
 function counted(n: number, what: string): string {
-  const several = what.endsWith("x") ? `${what}es` : `${what}s`;
-  return `${n} ${n === 1 ? what : several}`;
+  return `${n} ${n === 1 ? what : plural(what)}`;
 }
 
 /** The method to ask at a site: the one asked before, where it can be asked there. */

@@ -13,6 +13,15 @@ it("lists entities that some observation shows, and names the others", () => {
   expect(never).toEqual(["3"]);
 });
 
+it("names what has no number once", () => {
+  const walls = sampleEpisode();
+  const [one] = walls.entities[0]!;
+  const wall = (identity: number) => ({ ...one!, identity, kind: "wall", row: -1 });
+  walls.entities[0] = [one!, wall(10_001), wall(10_002)];
+  expect(entityRows(walls).never).toContain("wall");
+  expect(entityRows(walls).never.filter((name) => name === "wall")).toHaveLength(1);
+});
+
 it("keeps the numbers of every layer over time, none where nothing shows the entity", () => {
   const overlay = sampleOverlay(2);
   overlay.identity!.data[2] = -1;

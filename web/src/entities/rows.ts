@@ -38,7 +38,7 @@ export function entityRows(
     if (row.identity === 0 || row.presence.includes(IN_OBSERVATION)) rows.push(row);
     else never.push(entityName(row.identity, row.kind));
   }
-  return { rows, never };
+  return { rows, never: [...new Set(never)] };
 }
 
 /** Numbers of every layer over all steps on every entity: by identity (layers, T), else NaN. */

@@ -2,7 +2,18 @@ import { beforeEach, expect, it } from "vitest";
 import { client } from "../api/client";
 import type { ArrayRef, EpisodeDetail } from "../api/schema";
 import { openSource, type Source } from "../api/source";
-import { actionChanges, actionName, forget, loadEpisode, loadOverlay, weightsOn } from "./episode";
+import names from "../../../tests/envs/entity_names.json";
+import {
+  actionChanges,
+  actionName,
+  entityName,
+  entityTitle,
+  forget,
+  kindTitle,
+  loadEpisode,
+  loadOverlay,
+  weightsOn,
+} from "./episode";
 import { sampleOverlay, sampleRecording } from "./sample";
 
 const URL = "/api/recordings/rec/episodes/0/arrays";
@@ -110,4 +121,13 @@ it("gives the weights on an entity by layer", () => {
   const weights = weightsOn(sampleOverlay(), 0, 1)!;
   expect(weights.map((weight) => Number(weight.toFixed(3)))).toEqual([0.2, 0.5]);
   expect(weightsOn(sampleOverlay(), 0, 9)).toBeNull();
+});
+
+it("names entities as Python does", () => {
+  const told = Object.entries(names).map(([kind, [identity]]) => [
+    kind,
+    [identity, entityTitle(Number(identity), kind), kindTitle(kind)],
+  ]);
+  expect(Object.fromEntries(told)).toEqual(names);
+  expect([entityName(3, "vehicle"), entityName(4, "enemy")]).toEqual(["3", "enemy 4"]);
 });

@@ -4,6 +4,7 @@ import { decode, load, row, type Grid } from "../api/arrays";
 import type { Client } from "../api/client";
 import type { ArrayRef, EpisodeDetail, OverlayInfo, RecordingDetail } from "../api/schema";
 import { effects, namesOf } from "./actions";
+import { plural } from "./format";
 import { Recent } from "./recent";
 import { boxOf, changedSteps, entitiesByStep, nameOfAction } from "./steps";
 
@@ -105,7 +106,8 @@ export function actionChanges(episode: Episode): number[] {
   return changedSteps({ ...action, data: effects(recording, action.data) });
 }
 
-const ALONE = ["player", "mouse", "coin", "cheese"];
+/** Kinds whose entities go without a number, as in `envs/entities.py`. */
+const ALONE = ["ego", "player", "mouse", "coin", "cheese", "wall", "lava"];
 
 /** What an entity is called where there is little room: "ego", "3", "coin", "saw 3". */
 export function entityName(identity: number, kind = ""): string {
@@ -121,7 +123,7 @@ export function entityTitle(identity: number, kind = ""): string {
 
 /** What all entities of a kind together are called, as `envs/entities.py` does. */
 export function kindTitle(kind: string): string {
-  return [...ALONE, "ego", "lava"].includes(kind) ? kind : `${kind}s`;
+  return ALONE.includes(kind) && kind !== "wall" ? kind : plural(kind);
 }
 
 function isTraffic(kind: string): boolean {

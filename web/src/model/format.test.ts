@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { count, extent, fixed, interval, percent, signed } from "./format";
+import { brief, count, extent, fixed, interval, percent, plural, signed } from "./format";
 import {
   actionColour,
   actionDash,
@@ -19,6 +19,29 @@ test("a true minus sign, no minus zero, nothing for nothing", () => {
     "\u22121.5",
     "0.0",
     "0.0",
+  ]);
+});
+
+test("three digits, or whole from 1000 on, as a change in words has them", () => {
+  const numbers = [999.4, 999.6, 1234.7, -123456.7, 2.34567e20, 0.00123456];
+  expect(numbers.map(brief)).toEqual([
+    "999",
+    "1000",
+    "1235",
+    "\u2212123457",
+    "2.35e+20",
+    "0.00123",
+  ]);
+});
+
+test("several of a word", () => {
+  expect(["box", "enemy", "key", "saw", "bus", "bench"].map(plural)).toEqual([
+    "boxes",
+    "enemies",
+    "keys",
+    "saws",
+    "buses",
+    "benches",
   ]);
 });
 

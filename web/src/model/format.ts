@@ -14,12 +14,27 @@ export function signed(value: number | null | undefined, digits = 2): string {
   return text && !text.startsWith("\u2212") && Number(text) !== 0 ? `+${text}` : text;
 }
 
-/** A number in three digits, as the command line tells it; empty where there is none. */
+/**
+ * A number in three digits, or whole from 1000 on, as `recordings/replays/changes.py` writes it; empty
+ * where there is none.
+ */
 export function brief(value: number): string {
   if (!Number.isFinite(value)) return "";
-  const text = Number(value.toPrecision(3));
-  const tiny = text !== 0 && Math.abs(text) < 1e-4;
-  return (tiny ? text.toExponential() : String(text)).replaceAll("-", "\u2212");
+  const size = Math.abs(value);
+  const whole = size >= 999.5 && size < 1e15;
+  return (whole ? value.toFixed(0) : inThree(value)).replaceAll("-", "\u2212");
+}
+
+function inThree(value: number): string {
+  const near = Number(value.toPrecision(3));
+  const size = Math.abs(near);
+  return size !== 0 && (size < 1e-4 || size >= 1e15) ? near.toExponential() : String(near);
+}
+
+/** Several of what a word names: "boxes", "enemies". */
+export function plural(word: string): string {
+  if (/[^aeiou]y$/.test(word)) return `${word.slice(0, -1)}ies`;
+  return /(s|x|z|ch|sh)$/.test(word) ? `${word}es` : `${word}s`;
 }
 
 export function percent(rate: number): string {

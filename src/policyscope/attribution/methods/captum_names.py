@@ -21,6 +21,8 @@ DRAWN = (
 )  # fmt: skip
 #: Their values sum to the target's change from the baseline.
 SHARED_OUT = ("DeepLift", "IntegratedGradients", "ShapleyValueSampling", "ShapleyValues")
+#: Their values sum to a change from baselines of their own, or nearly so.
+NEARLY_SHARED_OUT = ("DeepLiftShap", "GradientShap", "InputXGradient", "KernelShap")
 #: They ask what is without several groups at once.
 COALITIONS = ("KernelShap", "Lime", "ShapleyValueSampling", "ShapleyValues")
 #: Their values are slopes, in the target's unit a unit of the activation.

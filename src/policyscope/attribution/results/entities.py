@@ -32,7 +32,6 @@ def with_entities(recording: Any, data: xr.Dataset) -> xr.Dataset:
     table = by_entity(recording, data)
     if table.empty:
         return data
-    table["kind"] = table["kind"].fillna("vehicle").astype(str)
     return data.assign(
         sight_share=("sight", table["share"].to_numpy(float)),
         sight_row=("sight", table["row"].to_numpy(int)),

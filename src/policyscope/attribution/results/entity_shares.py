@@ -64,6 +64,7 @@ def _of_rows(recording: Any, data: xr.Dataset) -> pd.DataFrame:
         found = found.merge(pd.concat(tables), how="left", on=wanted[:3])
     else:
         found["kind"] = []
+    found["kind"] = found["kind"].fillna("vehicle").astype(str)
     return found.assign(share=shares[row, slot].astype(float), places=1.0)[list(COLUMNS)]
 
 

@@ -13,6 +13,7 @@ from policyscope.attribution.results.wording import (
     baseline_words,
     entity_words,
     fewer_words,
+    greatest_words,
     kind_words,
 )
 from policyscope.attribution.trust.line import ROWS, finite
@@ -198,8 +199,10 @@ def attribution_report(result: Result) -> dict[str, Any]:
         "features": [_feature(line) for line in by_feature(result)],
         "units": [_feature(line) for line in by_unit(result, UNITS)],
         "entity_value": entity_words(data),
+        "entity_greatest": greatest_words(True),
         "entities": by_identity(result),
         "kind_value": kind_words(data),
+        "kind_greatest": greatest_words(False),
         "kinds": by_kind(result),
         "trust": data.attrs["trust"],
         "trust_n": fewer_words(data.attrs["trust"], min(decisions, ROWS)),

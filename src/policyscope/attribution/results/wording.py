@@ -17,7 +17,8 @@ OTHERS = (
 #: Why a figure of a trust line can have a smaller n than the decisions that it was asked of.
 FEWER = (
     "n: the decisions at which there was something to measure, of {decisions}. Left out are those "
-    "at which no unit changes the target and, under removal, those without 3 entities to rank."
+    "at which no unit changes the target and, under removal, those without 3 entities whose "
+    "removals differ."
 )
 
 
@@ -62,6 +63,20 @@ def kind_words(data: xr.Dataset) -> str:
     return "mean over the places in a kind's boxes"
 
 
+def greatest_words(single: bool) -> str:
+    """What the share of steps is at which an entity, or a kind, is the greatest.
+
+    Args:
+        single: whether entities of one episode are told, or kinds.
+    """
+    compared = (
+        "those who act are compared with everybody, others among themselves"
+        if single
+        else "all kinds are compared"
+    )
+    return f"share of the steps in sight at which nobody accounts for more; {compared}"
+
+
 def fewer_words(trust: Sequence[Mapping[str, Any]], decisions: int) -> str:
     """Why figures have fewer decisions than were asked about; empty where none has.
 
@@ -69,5 +84,5 @@ def fewer_words(trust: Sequence[Mapping[str, Any]], decisions: int) -> str:
         trust: lines of the trust line.
         decisions: that it was asked of.
     """
-    fewer = any(line["n"] < decisions for line in trust)
+    fewer = any(0 < line["n"] < decisions for line in trust)
     return FEWER.format(decisions=decisions) if fewer else ""

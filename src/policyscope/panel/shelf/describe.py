@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 
 from policyscope.envs.actions import action_names, idle_actions
+from policyscope.envs.entities import scene_units
 from policyscope.panel.contract.episode import EpisodeDetail
 from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail
-from policyscope.panel.shelf.environment import edits, large, picture_view, units
+from policyscope.panel.shelf.environment import edits, large, picture_view
 from policyscope.panel.shelf.episode_file import episode_file, refs
 from policyscope.panel.shelf.lines import finite, recording_line
 from policyscope.panel.shelf.liveness import why_no_world, why_not_live
@@ -51,7 +52,7 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
         picture=picture_view(recording),
         large=large(recording),
         large_why=why_no_world(recording) if large(recording) else "",
-        units=units(recording),
+        units=scene_units(recording.env.id),
         called=action_names(recording.env.id, recording.space.actions),
         idle=idle_actions(recording.env.id, recording.space.actions),
         edits=edits(recording),

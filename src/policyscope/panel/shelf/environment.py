@@ -13,15 +13,9 @@ _HIGHWAY = {
     "speed": ["speed"],
 }
 _GAME = {"move": ["x", "y"], "remove": []}
-_METRES, _TILES = ("m", "m/s"), ("tiles", "tiles/step")
 _CELLS = ["coin", "cheese", "wall", "lava"]
 _MARGIN = 0.02
 _TALL = 1.7415
-
-
-def units(recording: Recording) -> tuple[str, str]:
-    """Units of lengths and of speeds in the scene of a recording."""
-    return _TILES if _is_game(recording) else _METRES
 
 
 def edits(recording: Recording) -> dict[str, list[str]]:

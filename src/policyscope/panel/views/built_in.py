@@ -8,9 +8,10 @@ import numpy as np
 
 from policyscope.core.target_parser import parse_target
 from policyscope.envs.actions import NOTHING, idle_actions
+from policyscope.envs.entities import scene_units
 from policyscope.envs.procgen.objects import SCENERY
 from policyscope.panel.contract.recording import TrackInfo
-from policyscope.panel.shelf.environment import large, picture_view, units
+from policyscope.panel.shelf.environment import large, picture_view
 from policyscope.panel.views.quantities import Quantity, of_target
 from policyscope.recordings.read import Recording
 from policyscope.recordings.steps import Steps
@@ -126,7 +127,7 @@ def _agreement(recording: Recording) -> list[Quantity]:
 
 
 def _surroundings(recording: Recording) -> list[Quantity]:
-    length, speed = units(recording)
+    length, speed = scene_units(recording.env.id)
     ego = "player" if picture_view(recording) else "ego"
     return [
         _quantity(f"{ego} speed", _ego_speed, speed),

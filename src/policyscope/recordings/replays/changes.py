@@ -47,7 +47,7 @@ def read_change(text: str, entities: Entities) -> SceneEdit | Edit:
 
 
 def change_text(change: SceneEdit | Edit, entities: Entities, env: str = "") -> str:
-    """A change in words, numbers in 3 digits.
+    """A change in words, numbers in 3 digits, or whole from 1000 on.
 
     Args:
         change: what is changed.
@@ -70,11 +70,16 @@ def change_text(change: SceneEdit | Edit, entities: Entities, env: str = "") -> 
     length, speed = scene_units(env)
     of = {"x": length, "y": length, "heading": "rad", "speed": speed}
     values = [
-        f"{name} {value:.3g} {of.get(name, '')}".strip() for name, value in change.values.items()
+        f"{name} {_told(value)} {of.get(name, '')}".strip() for name, value in change.values.items()
     ]
     if values:
         words += [_JOINED.get(change.kind, "with"), ", ".join(values)]
     return " ".join(words)
+
+
+def _told(value: float) -> str:
+    """As ``brief`` in ``web/src/model/format.ts`` writes it."""
+    return f"{value:.0f}" if 999.5 <= abs(value) < 1e15 else f"{value:.3g}"
 
 
 def _activation(text: str, kind: str, site: re.Match[str] | None) -> Edit:
