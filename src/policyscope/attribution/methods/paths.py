@@ -19,10 +19,8 @@ from policyscope.attribution.methods.gradients import at_once, value_and_gradien
 from policyscope.core.errors import PolicyscopeError, UnknownName
 
 RULES = ("adaptive", "right", "left", "midpoint", "trapezoid", "gauss")
-#: Intervals that an adaptive path begins with.
-FIRST = 8
-#: Intervals that are halved in one round: so many at least, and one in so many of a long path.
-HALVED, OF_ALL = 4, 8
+#: Intervals that an adaptive path begins with, and how many are halved in one round.
+FIRST, HALVED = 8, 4
 #: An interval shorter than this is not halved: the target jumps in it.
 SHORTEST = 1e-5
 #: A target that hardly changes from end to end is held to this share of its ups and downs.
@@ -170,8 +168,8 @@ class _Path:
 
     def halve(self, room: int) -> Iterator[tuple[float, float, float]]:
         """Take out the intervals that miss most."""
-        taken, wanted = 0, min(max(HALVED, len(self.intervals) // OF_ALL), room)
-        while self.intervals and taken < wanted:
+        taken = 0
+        while self.intervals and taken < min(HALVED, room):
             _, low, high, missed = heapq.heappop(self.intervals)
             if high - low < SHORTEST:
                 self.jumps += abs(missed)
