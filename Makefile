@@ -69,13 +69,13 @@ else
 endif
 
 test: setup test-web
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 test-all: setup test-web
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -q -n 2 -m slow
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 test-web: setup
 	$(NPM) test --silent
@@ -100,15 +100,18 @@ bench: setup
 wheel: setup
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
-# What a training run leaves, with its evaluation on the seeds from 0 on:
+# What a training run leaves, with the curves of the RUNS that led to it (by default that one) and its
+# evaluation on the seeds from 0 on:
 # make ship RUN=runs/long-0 NAME=highway-ego-attention
 # make ship RUN=runs/gru NAME=coinrun-gru EPISODES=1000 BASELINES=memoryless,random,constant:RIGHT
+RUNS ?= $(RUN)
 EPISODES ?= 500
 BASELINES ?= random,untrained,constant:FASTER
 ship: setup
 	rm -rf src/policyscope/shipped/$(NAME)
 	mkdir -p src/policyscope/shipped/$(NAME)
 	cp -r $(addprefix $(RUN)/,agent.json weights.safetensors initial.safetensors checkpoints) src/policyscope/shipped/$(NAME)
+	$(BIN)/policyscope curve $(RUNS) --points 40 --keep src/policyscope/shipped/$(NAME)/curve.json >/dev/null
 	$(BIN)/policyscope evaluate $(NAME) --episodes $(EPISODES) --seed 0 --baselines $(BASELINES) --card
 
 clean:

@@ -13,7 +13,9 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +154,39 @@ def layer_integrated(repeats: int) -> None:
     torch.set_num_threads(1)
     report("frames_512", seconds_taken, None, goal=6, goal_on="ours",
            unit="seconds, 512 frames, value, 16 points at 2b, 2 threads", n=1)  # fmt: skip
+
+
+def peak_mb(most: int) -> float:
+    """What paths of so many points add to a process's peak memory, 32 coarse frames at 1a."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_walked, most).result()
+
+
+def _walked(most: int) -> float:
+    torch.set_num_threads(1)
+    agent, draws = clear_agent(), torch.Generator().manual_seed(0)
+    coarse = torch.randint(0, 256, (32, 8, 8, 3), dtype=torch.uint8, generator=draws)
+    obs = coarse.repeat_interleave(8, 1).repeat_interleave(8, 2)
+    rest = score(agent, parse_target("value"), Decisions(obs), "1a.relu")
+    before = _most_resident()
+    integrated_gradients(rest, tolerance=1e-9, most=most)
+    return (_most_resident() - before) / 2**10
+
+
+def _most_resident() -> int:
+    """Peak of this process alone in KiB; getrusage hands a parent's on to its children."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+
+def memory() -> None:
+    """Whether what adaptive paths hold grows with their points."""
+    few, many = peak_mb(16), peak_mb(256)
+    report(
+        "adaptive_path_memory", many / few, None, goal=1.25, goal_on="ours",
+        unit=f"what adaptive integrated gradients add to peak memory at 256 points ({many:.0f} MB)"
+        f" / at 16 ({few:.0f} MB), 32 frames at 1a of the clear network", n=1,
+    )  # fmt: skip
 
 
 def neuron(repeats: int) -> None:
@@ -303,6 +338,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     layer_integrated(options.repeats)
+    memory()
     neuron(options.repeats)
     completeness(options.also)
     shapley(options.repeats)

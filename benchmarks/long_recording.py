@@ -15,8 +15,13 @@ from policyscope.agents.build import build_network
 from policyscope.agents.store import load_agent
 from policyscope.core.files import write_json
 from policyscope.recordings.plan import read_plan, write_header
-from policyscope.recordings.store import ShardReader, rebuild_episodes, shard_folder, write_table
-from policyscope.recordings.zarr_files import write_group
+from policyscope.recordings.shards.store import (
+    ShardReader,
+    rebuild_episodes,
+    shard_folder,
+    write_table,
+)
+from policyscope.recordings.shards.zarr_files import write_group
 
 STEPS = 1_000_000
 

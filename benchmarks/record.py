@@ -17,12 +17,12 @@ from pathlib import Path
 from measure import report
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import load_agent
+from policyscope.core.threads import one_thread
 from policyscope.envs.make import make
 from policyscope.recordings.plan import LANES
 from policyscope.recordings.record import record
 from policyscope.recordings.show import size_on_disk
 from policyscope.rollouts.loop import rollout, seeded_episodes
-from policyscope.rollouts.shards import one_thread
 
 
 def bare(agent: Agent, episodes: int) -> int:

@@ -18,6 +18,7 @@ from measure import report
 from policyscope.agents.agent import Agent
 from policyscope.agents.networks.impala import ImpalaNetwork
 from policyscope.agents.store import load_agent
+from policyscope.core.threads import one_thread
 from policyscope.envs.make import make_lane, versioned
 from policyscope.envs.spec import EnvSpec
 from policyscope.recordings.read import Recording
@@ -26,7 +27,6 @@ from policyscope.recordings.replays.field import policy_field
 from policyscope.recordings.replays.fork import ForkConfig, fork
 from policyscope.recordings.replays.why_not import why_not
 from policyscope.recordings.replays.worlds import Worlds
-from policyscope.rollouts.shards import one_thread
 
 
 def maze(folder: Path) -> Recording:

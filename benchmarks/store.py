@@ -33,16 +33,16 @@ from long_recording import STEPS, long_recording, wide_agent
 from measure import report
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import load_agent
+from policyscope.core.threads import one_thread
 from policyscope.envs.make import make
+from policyscope.recordings.arrays.steps import blocks
 from policyscope.recordings.budget import estimate
 from policyscope.recordings.find.search import find
 from policyscope.recordings.plan import LANES, make_plan
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record, record_plan
 from policyscope.recordings.show import size_on_disk
-from policyscope.recordings.steps import blocks
 from policyscope.rollouts.loop import Row, rollout, seeded_episodes
-from policyscope.rollouts.shards import one_thread
 
 
 def coinrun(options: argparse.Namespace) -> None:

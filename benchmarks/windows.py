@@ -27,11 +27,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from measure import report
 from policyscope.agents.store import load_agent
-from policyscope.recordings.gather import Columns
 from policyscope.recordings.plan import write_header
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.store import rebuild_episodes, write_shard
+from policyscope.recordings.shards.gather import Columns
+from policyscope.recordings.shards.store import rebuild_episodes, write_shard
 
 LENGTH, BATCH, WORKERS, EPISODES = 34, 32, 2, 64
 GOAL = 20_000

@@ -7,6 +7,7 @@ import torch
 
 from policyscope.agents.store import checkpoints, find_agent, load_agent, shipped_agents
 from policyscope.rollouts.baselines import agent_policy
+from policyscope.training.kept_curve import kept
 
 pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
 
@@ -44,11 +45,27 @@ def test_weights_are_small_and_come_with_first_ones_and_three_checkpoints(agent,
     kept = checkpoints(name)
     assert len(kept) >= 3
     found = [load_agent(name, weights=w).net.state_dict() for w in ("initial", *kept)]
-    heads = [next(v for k, v in w.items() if k.endswith("policy.weight")) for w in found]
+    actions = len(agent.space.actions)
+    heads = [next(v for v in w.values() if v.shape[0] == actions) for w in found]
     assert all(not torch.equal(a, b) for a, b in zip(heads, heads[1:], strict=False))
     assert {p.relative_to(folder).parts[0] for p in folder.rglob("*")} == {
-        "agent.json", "weights.safetensors", "initial.safetensors", "checkpoints",
+        "agent.json", "weights.safetensors", "initial.safetensors", "checkpoints", "curve.json",
     }  # fmt: skip
+
+
+def test_the_curves_of_all_its_runs_come_along(agent, name):
+    curves = kept(find_agent(name) / "curve.json")
+    cards = list(chain(agent.card))[::-1]
+    assert len(curves) == len(cards)
+    for curve, card in zip(curves, cards, strict=True):
+        assert 0.2 * card["steps"] < curve.step[-1] <= card["steps"]  # a run may be stopped
+        assert len(curve.step) == len(curve.mean) >= 20
+        assert len(curve.looks) >= 2
+    episodes = card["episodes"]
+    assert curves[-1].episodes.sum() == pytest.approx(episodes, rel=0.01)
+    assert curves[-1].mean[-5:].mean() == pytest.approx(
+        agent.card["evaluation"]["agent"]["return"]["mean"], abs=0.5
+    )
 
 
 def test_the_card_says_how_it_was_made_and_who_taught_it(agent):

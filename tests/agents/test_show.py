@@ -4,7 +4,7 @@ import pytest
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
-from policyscope.agents.show import agent_html, card_rows, facts, module_rows
+from policyscope.agents.show import agent_html, facts, module_rows
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 
@@ -35,11 +35,6 @@ def test_facts_say_what_it_sees_does_and_was_made_for(agent):
     assert told["observation"].startswith("15 x 7 float32")
     assert "duration" in told["environment"]
     assert told["initial weights"] == "unknown"
-
-
-def test_card_rows_flatten_names(agent):
-    assert dict(card_rows(agent.card))["evaluation.return"] == "4.56789"
-    assert dict(card_rows({"empty": {}})) == {"empty": "{}"}
 
 
 class Tags(HTMLParser):

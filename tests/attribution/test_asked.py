@@ -13,13 +13,15 @@ from policyscope.attribution.config import AttributionConfig, method_names, read
 from policyscope.attribution.methods.asked import ask, fitted, path_site
 from policyscope.attribution.methods.conductance import neuron_conductance
 from policyscope.attribution.methods.curved import curved_gradients
+from policyscope.attribution.methods.gradients import gradient
 from policyscope.attribution.methods.perturbation import removals, windows
 from policyscope.attribution.methods.sarfa import action_scores, sarfa
 from policyscope.attribution.methods.table import explained
 from policyscope.attribution.methods.unit_actions import contrasts, unit_actions
 from policyscope.attribution.trust.checks import checks_of, unchecked_because
 from policyscope.attribution.trust.levels import at_level, level_of, side_of
-from policyscope.attribution.trust.line import _figure, trust_line
+from policyscope.attribution.trust.line import _spread_figure, trust_line
+from policyscope.attribution.trust.stability import ratio_of_sums, sensitivity
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.target_parser import parse_target
 
@@ -267,11 +269,47 @@ def test_spread_is_over_seeds_of_what_is_drawn_and_over_noise_of_the_rest(seen):
 
 
 def test_decisions_whose_values_nearly_vanish_hardly_count_for_the_spread():
-    shares, sizes = torch.tensor([0.5, 1000.0, 0.2]), torch.tensor([1.0, 1e-6, 2.0])
-    found = _figure("spread", shares, np.array([3, 3, 4]), 0, sizes)
-    assert found.mean == pytest.approx(((0.5 + 1e-3) / (1 + 1e-6) + 0.2) / 2)
+    """Not even where they are an episode of their own: no mean of ratios is taken."""
+    changes = torch.tensor([0.5, 0.4, 1e-3, 0.0])
+    sizes = torch.tensor([1.0, 2.0, 1e-6, 0.0])
+    found = _spread_figure(changes, sizes, np.array([3, 4, 5, 5]), 0, "")
+    assert found.mean == pytest.approx(0.901 / 3.000001)
     assert found.n == 3
-    assert _figure("spread", shares, np.array([3, 3, 4]), 0).mean > 100
+    assert 0.2 <= found.low < found.mean < found.high
+    alone = _spread_figure(changes, sizes, np.array([3, 3, 3, 3]), 0, "")
+    assert (alone.mean, alone.low, alone.high) == (found.mean, -np.inf, np.inf)
+    none = _spread_figure(changes, 0 * sizes, np.array([3, 4, 5, 5]), 0, "")
+    assert np.isnan(none.mean)
+    assert none.n == 0
+
+
+def test_the_interval_of_a_ratio_is_over_episodes_not_decisions():
+    """Decisions of an episode are alike: a hundred times as many of them tell nothing new."""
+    changes, sizes = np.array([1.0, 2.0, 4.0, 1.0]), np.array([2.0, 2.0, 3.0, 1.0])
+    once = ratio_of_sums(changes, sizes, np.arange(4))
+    often = ratio_of_sums(changes.repeat(100), sizes.repeat(100), np.arange(4).repeat(100))
+    assert (often.mean, often.n) == (pytest.approx(1.0), 4)
+    assert (often.low, often.high) == (pytest.approx(once.low), pytest.approx(once.high))
+    assert once.low < 0.7 < 1.2 < once.high
+
+
+def test_noise_is_smaller_than_what_matters_and_the_reading_says_how_large(seen):
+    """2 % of the range would move a vehicle of the intersection by 4 m."""
+    agent, decisions = seen
+    start = Baseline({INPUT: torch.zeros(())})
+    config = AttributionConfig(method="gradient")
+    line = trust_line(agent, parse_target("value"), chosen_of(decisions), INPUT, config, start)
+    rest = score(agent, parse_target("value"), decisions, INPUT)
+    moved = []
+
+    def watched(at):
+        moved.append((at.activation - rest.activation).flatten(1).abs().amax(1))
+        return gradient(at)
+
+    sensitivity(rest, watched)
+    span = rest.activation.flatten(1).amax(1) - rest.activation.flatten(1).amin(1)
+    assert (torch.stack(moved).amax(0) <= 0.0021 * span).all()
+    assert "noise of 0.2 % of the range" in line[-1].reading
 
 
 def test_blocks_of_the_audit_are_those_of_shapley_values(seen):

@@ -7,8 +7,8 @@ import pytest
 
 from policyscope.attribution.asking.baselines import baseline
 from policyscope.attribution.asking.chosen import choose
-from policyscope.attribution.audit import AUDITED, audit, audit_report
-from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.audit import audit, audit_report
+from policyscope.attribution.config import APART, AttributionConfig
 from policyscope.attribution.explain import answered
 from policyscope.attribution.trust.line import trust_line
 from policyscope.attribution.trust.removals import removal_figure
@@ -40,7 +40,7 @@ def test_its_figures_are_those_of_each_methods_trust_line(road, audited):
     methods = result.data["method"].values.tolist()
     left_out = result.data.attrs["left_out"]
     assert set(left_out) == {"curved", "conductance", "grad_cam", "blur"}
-    assert sorted([*methods, *left_out]) == sorted(AUDITED)
+    assert sorted([*methods, *left_out]) == sorted(APART)
     assert result.data.attrs["level"] == "vehicles"
     chosen = choose(road, road.agent, most=32)
     start = baseline(road, road.agent, chosen, "zero")
@@ -62,6 +62,9 @@ def test_its_figures_are_those_of_each_methods_trust_line(road, audited):
         assert own["figure"].values.tolist() == [figure.name for figure in line]
         assert own["mean"].values.tolist() == [figure.mean for figure in line]
         assert own["low"].values.tolist() == [figure.low for figure in line]
+        assert own["n"].values.tolist() == [figure.n for figure in line]
+        told_n = audit_report(result)["methods"][methods.index(method)]
+        assert told_n["removal"]["n"] == removal.n < len(chosen.step)
     assert (result.data["low"] <= result.data["mean"]).all()
     assert (result.data["seconds"] > 0).all()
 
@@ -78,6 +81,11 @@ def test_the_command_line_keeps_draws_and_tells_it(road, capsys, tmp_path):
     assert main(["explain", f"{road.path}:0", "--audit", "--target", TARGET]) == 0
     table = capsys.readouterr().out
     assert "integrated" in table
+    assert "mean (one episode)" in table
+    assert "95 %" not in table
+    counts = {one["removal"]["n"] for one in told["methods"]}
+    assert f"n={counts.pop()} " in table.split("integrated")[0]
+    assert not counts  # each method's removals are of the same decisions
     heads = table.split("method")[0].split()
     assert [head for head in told["better"] if head not in heads] == []  # none is cut short
     left_out = [line for line in table.splitlines() if line.startswith("left out: ")]

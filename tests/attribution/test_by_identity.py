@@ -72,6 +72,20 @@ def test_kinds_are_summed_at_each_step_before_signs_are_left_out():
     assert "episode" not in vehicle
 
 
+def test_means_of_kinds_have_intervals_over_episodes():
+    """Of two episodes each resample is one, the other or both; steps of one are alike."""
+    vehicle = by_kind(planted())[0]
+    signed, sizes = vehicle["signed_interval"], vehicle["absolute_interval"]
+    assert (signed["mean"], signed["n"]) == (vehicle["signed_mean"], 2)
+    assert sizes["mean"] == vehicle["absolute_mean"] == 14.5 / 4
+    assert (signed["low"], signed["high"]) == pytest.approx((-3.5 / 3, 9.0))
+    assert (sizes["low"], sizes["high"]) == pytest.approx((5.5 / 3, 9.0))
+    assert vehicle["greatest_interval"] == {"mean": 0.5, "low": pytest.approx(1 / 3),
+                                            "high": 1.0, "n": 2}  # fmt: skip
+    alone = by_kind(planted([line for line in PLANTED if line[1] == 4]))[0]["signed_interval"]
+    assert (alone["low"], alone["high"], alone["n"]) == (None, None, 1)
+
+
 def test_nothing_is_told_where_values_lie_on_no_entities():
     empty = Result("attribution", xr.Dataset({"target": ("row", [1.0])}), unchecked="made up")
     assert by_identity(empty) == by_kind(empty) == []

@@ -11,12 +11,8 @@ from torch import nn
 
 from policyscope.attribution.asking.score import Decisions
 from policyscope.attribution.asking.windows import Windows, windowed_score
-from policyscope.attribution.methods.captum import (
-    BY_FUNCTION,
-    BY_HOOKS,
-    REFUSED,
-    captum_attribution,
-)
+from policyscope.attribution.config import REFUSED
+from policyscope.attribution.methods.captum import BY_FUNCTION, BY_HOOKS, captum_attribution
 from policyscope.core.errors import MissingPart, PolicyscopeError, UnknownName
 from policyscope.core.tails import tail
 from policyscope.core.target_parser import parse_target

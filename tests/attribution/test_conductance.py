@@ -35,7 +35,7 @@ def test_a_layers_conductance_is_captums(road, site):
         road[1].obs, baselines=there(), target=2, n_steps=20, method="riemann_trapezoid"
     )
     ours = layer_conductance(rest_of(road, "q[FASTER]"), site, there(), "left", 20)
-    torch.testing.assert_close(ours.values, theirs.float(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.values, theirs.float(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("site", [INNER, "output_layer.relus.0"])
@@ -46,7 +46,7 @@ def test_a_neurons_conductance_is_captums(road, site):
         theirs = method.attribute(
             road[1].obs, unit, baselines=there(), target=2, n_steps=20, method="gausslegendre"
         )
-        torch.testing.assert_close(ours[:, unit], theirs.float(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours[:, unit], theirs.float(), rtol=1e-5, atol=1e-5)
     assert ours.abs().max() > 0.1
 
 

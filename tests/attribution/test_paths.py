@@ -1,5 +1,8 @@
 """Integrated gradients: captum, planted functions, completeness and the lineage's mistakes."""
 
+import os
+from pathlib import Path
+
 import captum.attr
 import numpy as np
 import pytest
@@ -39,7 +42,7 @@ def test_rules_are_captums_at_the_input(clear, rule):
     )
     # captum halves its trapezoids' outer weights but gives the others 1/12, not 1/11.
     theirs = theirs * 12 / 11 if rule == "trapezoid" else theirs
-    torch.testing.assert_close(ours.values, theirs.float(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.values, theirs.float(), rtol=1e-5, atol=1e-6)
     assert theirs.abs().max() > 1e-3
 
 
@@ -52,7 +55,7 @@ def test_rules_are_captums_at_a_layer(clear, layer):
     rest = rest_of(clear, "logit[FASTER]", layer)
     start = rest_of((agent, type(decisions)(0 * decisions.obs)), "logit[FASTER]", layer).activation
     ours = integrated_gradients(rest, start, "right", 12)
-    torch.testing.assert_close(ours.values, theirs.float(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.values, theirs.float(), rtol=1e-5, atol=1e-6)
 
 
 def test_the_adaptive_path_closes_the_gap(seeing):
@@ -122,6 +125,55 @@ def test_memory_does_not_grow_with_the_points(clear, monkeypatch):
         integrated_gradients(rest, rule="midpoint", steps=steps)
         seen[steps] = max(sizes)
     assert seen[8] == seen[200] <= 2**15
+
+
+def test_adaptive_paths_keep_few_gradients_at_once(clear, monkeypatch):
+    """Gradients that are kept do not grow with the points; rows wait for room, none is changed."""
+    rest = rest_of(clear, "value", "2b.relu")
+    whole = integrated_gradients(rest, tolerance=1e-9, most=60)
+    assert (whole.steps == 60).all()
+    places, held = [], []
+    keep, put = paths._Kept.__init__, paths._Kept.put
+
+    def watched(self, like, count):
+        keep(self, like, count)
+        places.append(self.slopes.numel())
+
+    def counted(self, slopes):
+        where = put(self, slopes)
+        held.append(len(self.slopes) - len(self.free))
+        return where
+
+    monkeypatch.setattr(paths._Kept, "__init__", watched)
+    monkeypatch.setattr(paths._Kept, "put", counted)
+    size = rest.activation[:1].numel()
+    monkeypatch.setattr(paths, "MOST_KEPT", 100 * size)
+    few = integrated_gradients(rest, tolerance=1e-9, most=60)
+    assert max(held) <= 100 < 4 * 60
+    assert max(places) == 100 * size
+    monkeypatch.setattr(paths, "MOST_KEPT", 1)
+    one = integrated_gradients(rest, tolerance=1e-9, most=60)
+    assert places[-1] == 60 * size  # a single path always fits
+    for found in (few, one):
+        assert found.steps.tolist() == whole.steps.tolist()
+        torch.testing.assert_close(found.values, whole.values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_memory_that_is_held_does_not_grow_with_the_points(monkeypatch):
+    """Four rows of 256 kB at 160 points: their gradients would be 164 MB."""
+    x = torch.randn(4, 2**16, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(paths, "MOST_KEPT", 40 * x[0].numel(), raising=False)
+    rest, held = planted(lambda x: (x.mean(1) * 4000).sin() + (x**2).mean(1), x), []
+
+    def watched(rest, activation, rows):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        held.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+        return value_and_gradient(rest, activation, rows)
+
+    monkeypatch.setattr(paths, "value_and_gradient", watched)
+    assert (integrated_gradients(rest, tolerance=1e-12, most=160).steps == 160).all()
+    assert max(held) - held[0] < 80  # the most that one path may keep is 40
 
 
 def test_nodes_integrate_polynomials():

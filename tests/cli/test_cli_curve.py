@@ -85,3 +85,24 @@ def test_errors_are_one_line(run, capsys, argv, told):
     assert said.startswith("error: ")
     assert told in said
     assert said.count("\n") == 1
+
+
+def test_kept_curves_are_told_and_drawn_without_the_run(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    look = {"watched_return": 2.5, "watched_low": 2.0, "watched_high": 3.25, "watched": 40}
+    with (run / "curve.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 150, "seconds": 0, **look}) + "\n")
+    agent = tmp_path / "agent"
+    agent.mkdir()
+    (agent / "agent.json").write_text("{}")
+    assert main(["curve", str(agent)]) == 2
+    error = capsys.readouterr().err
+    assert "came without its training curves" in error
+    assert main(["curve", str(run), "--points", "4", "--keep", str(agent / "curve.json")]) == 0
+    told = capsys.readouterr().out
+    assert main(["curve", str(agent), "--out", str(tmp_path / "drawn.html")]) == 0
+    assert capsys.readouterr().out == told
+    assert "held-out episodes" in (tmp_path / "drawn.html").read_text(encoding="utf-8")
+    (agent / "curve.json").write_text('{"schema": 1, "bands": [{"group": "x"}]}')
+    assert main(["curve", str(agent)]) == 2
+    assert "holds no curves" in capsys.readouterr().err

@@ -18,9 +18,28 @@ DEEP = "embedder.block3.res2.relu2"
 ASKED = [
     (ROAD, {"method": "sarfa", "target": "q[FASTER]"}),
     (ROAD, {"method": "shapley", "baseline": "removed:vehicle"}),
-    (ROAD, {"method": "neuron_conductance", "site": "output_layer.relus.0", "steps": 16}),
+    (
+        ROAD,
+        {
+            "method": "neuron_conductance",
+            "site": "output_layer.relus.0",
+            "rule": "trapezoid",
+            "steps": 8,
+        },
+    ),
     (ROAD, {"method": "captum:KernelShap", "options": ("n_samples=30",)}),
-    (COIN, {"method": "curved", "site": DEEP, "samples": 4, "factors": 3, "target": "value"}),
+    (
+        COIN,
+        {
+            "method": "curved",
+            "site": DEEP,
+            "samples": 2,
+            "factors": 3,
+            "rule": "trapezoid",
+            "steps": 6,
+            "target": "value",
+        },
+    ),
     (COIN, {"method": "grad_cam", "site": DEEP, "target": "value"}),
     (COIN, {"method": "integrated_gradients", "baseline": "row:0:1", "target": "value"}),
     (COIN, {"method": "captum:Occlusion", "site": DEEP, "target": "logp[taken]"}),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,25 +42,23 @@ def fetch(address, headers=None):
         return answer.status, answer.read()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_serves_until_it_is_told_to_end(tmp_path, sign):
-    with panel(tmp_path) as (process, address):
-        assert address.startswith("http://127.0.0.1:")
-        assert b'"recordings":[]' in fetch(f"{address}api/library")[1]
-        process.send_signal(sign)
-        _, complaints = process.communicate(timeout=20)
-    assert (process.returncode, complaints) == (0, "")
-
-
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_jobs_end_with_the_server_however_it_ends(tmp_path, sign):
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A recording of one episode with attention."""
     from policyscope.agents.store import load_agent
     from policyscope.recordings.record import record
 
-    agent = load_agent("highway-ego-attention")
-    record(agent, None, 1, 0, ["attention_layer.pattern"], tmp_path / "rec")
+    agent, folder = load_agent("highway-ego-attention"), tmp_path_factory.mktemp("recorded")
+    record(agent, None, 1, 0, ["attention_layer.pattern"], folder / "rec")
+    return folder / "rec"
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_it_and_its_jobs_end_however_it_is_told_to_end(recorded, tmp_path, sign):
+    shutil.copytree(recorded, tmp_path / "rec")
     wanted = {"recording": "rec", "method": "attention", "options": {"resamples": 3_000_000}}
     with panel(tmp_path) as (process, address):
+        assert address.startswith("http://127.0.0.1:")
         headers = {"Content-Type": "application/json", "Origin": address.rstrip("/")}
         request = urllib.request.Request(
             f"{address}api/jobs", json.dumps(wanted).encode(), headers, method="POST"
@@ -68,8 +67,9 @@ def test_jobs_end_with_the_server_however_it_ends(tmp_path, sign):
         until(lambda: b'"computing"' in fetch(f"{address}api/jobs")[1])
         assert jobs_in(tmp_path)
         process.send_signal(sign)
-        process.communicate(timeout=20)
+        _, complaints = process.communicate(timeout=20)
         until(lambda: not jobs_in(tmp_path))
+    assert (process.returncode, complaints) == (-sign if sign == signal.SIGKILL else 0, "")
     explained = tmp_path / "rec/explain"
     assert not explained.exists() or not list(explained.iterdir())
 
@@ -88,24 +88,25 @@ def until(holds) -> None:
 
 
 def test_a_folder_without_anything_names_the_command_that_makes_something(tmp_path):
-    with panel(".", cwd=tmp_path) as (process, address):
-        assert process.stdout.readline() == "Ctrl-C ends it\n"
-        told = process.stdout.readline()
-        assert fetch(f"{address}api/library")[0] == 200
-    assert told.startswith(". holds no recordings and no results; ")
-    assert told.endswith("policyscope record highway-ego-attention --out rec\n")
-
-
-def test_a_hangup_that_is_ignored_stays_ignored(tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; processes inherit it
+    """Started as ``nohup`` does, a hangup does not end it; what else asks it to end, does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # processes inherit it
     try:
-        with panel(tmp_path) as (process, address):
+        with panel(".", cwd=tmp_path) as (process, address):
+            assert process.stdout.readline() == "Ctrl-C ends it\n"
+            told = process.stdout.readline()
             process.send_signal(signal.SIGHUP)
             time.sleep(0.5)
-            assert fetch(f"{address}api/library")[0] == 200
+            status, library = fetch(f"{address}api/library")
+            assert status == 200
+            assert b'"recordings":[]' in library
             assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=20)
     finally:
         signal.signal(signal.SIGHUP, before)
+    assert (process.returncode, complaints) == (0, "")
+    assert told.startswith(". holds no recordings and no results; ")
+    assert told.endswith("policyscope record highway-ego-attention --out rec\n")
 
 
 def test_elsewhere_a_token_is_asked_for(tmp_path):

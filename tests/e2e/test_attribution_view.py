@@ -57,6 +57,8 @@ def test_bars_and_overlay_follow_the_scrubbing_with_pythons_numbers(visitor, rec
         np.float32([shares(usual)[who] for who in found])
     )
     assert "tab=explain" in visitor.place()
+    told = page.locator(f"{PANEL} .numbers")
+    expect(told).to_contain_text(re.compile("change .*compared with: zero.*gap", re.DOTALL))
     assert "explain=" not in visitor.place()
 
     page.get_by_label("target", exact=True).fill(TARGET)
@@ -112,6 +114,7 @@ def test_the_trust_line_is_measured_meanwhile(visitor, rec):
         f"#/recordings/rec/episodes/{K}?step=1&tab=explain&explain=gradient,preprocess,value"
     )
     bars(page, float(explained(rec, 1, target="value").data["target"].values[0]))
+    assert page.locator(f"{PANEL} [data-baseline]").count() == 0  # slopes compare with nothing
     trust = page.locator('[data-view="trust"]')
     expect(trust).to_contain_text("measuring how far this holds")
     page.keyboard.press("ArrowRight")
@@ -164,10 +167,8 @@ def test_methods_that_cannot_be_asked_at_a_site_are_grey(visitor, rec):
     expect(page.locator(SEEN)).to_be_visible(timeout=60_000)
     method = page.get_by_label("method", exact=True)
     refused = method.locator("option:disabled")
-    expect(refused).to_have_count(5)
-    assert set(refused.all_inner_texts()) == {
-        "blur", "conductance", "curved", "grad cam", "neuron conductance"
-    }  # fmt: skip
+    expect(refused).to_have_count(4)
+    assert set(refused.all_inner_texts()) == {"blur", "conductance", "curved", "grad cam"}
     conductance = method.locator("option[value=conductance]")
     expect(conductance).to_have_attribute("title", re.compile("hidden site"))
     page.locator(PANEL).get_by_label("site").select_option("output_layer.layers.0")

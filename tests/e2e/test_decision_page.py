@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from policyscope.figures.decision_page import write_decision
-from policyscope.reports.decision import ReportConfig, report
+from policyscope.reports.config import ReportConfig
+from policyscope.reports.decision import report
 
 
 @pytest.fixture(scope="module")

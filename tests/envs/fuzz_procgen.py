@@ -9,7 +9,10 @@ from policyscope.envs.procgen.options import engine_options
 from policyscope.envs.procgen.state import BadState, parse, serialize, with_level
 from policyscope.envs.procgen.validate import require_writable
 
-KINDS = (("coinrun", "easy"), ("coinrun", "hard"), ("maze", "easy"), ("maze", "memory"))
+KINDS = (
+    ("coinrun", "easy"), ("coinrun", "hard"),
+    ("maze", "easy"), ("maze", "hard"), ("maze", "memory"),
+)  # fmt: skip
 INTEGERS = (-1, 0, 1, 2, 5, 7, 15, 19, 51, 63, 64, 65, 100, 1000, 2**31 - 1, -(2**31))
 FLOATS = (np.nan, np.inf, -np.inf, -1e30, 1e30, -1.0, 0.0, 1e-30, 0.5, 3.3, 63.9, 64.1, 1e6)
 SLOTS = 16

@@ -10,8 +10,9 @@ pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this mac
 
 from policyscope.core.errors import UnknownName
 from policyscope.core.registry import names
+from policyscope.core.stats import wilson
 from policyscope.envs.make import make_lane
-from policyscope.envs.procgen.options import DEFAULTS, MODES, require_mode
+from policyscope.envs.procgen.options import DEFAULTS, MODES, NOT_OFFERED, require_mode
 from policyscope.envs.procgen.outcomes import CAUSES
 from policyscope.envs.procgen.stepper import ACTIONS
 from policyscope.envs.spec import EnvSpec
@@ -99,3 +100,25 @@ def test_worlds_and_pictures_have_the_stated_sizes(game, mode, world, visible):
         assert f"{visible} x {visible}" in section("Entities")
     finally:
         lane.close()
+
+
+def number(text):
+    return int(text.replace(",", ""))
+
+
+def test_the_table_of_outcomes_is_of_enough_episodes_and_its_intervals_fit():
+    table = re.findall(r"^\| ((?:CoinRun|Maze) \w+, \w+) \| ([\d,]+) \|", PAGE, re.MULTILINE)
+    counts = {what: number(n) for what, n in table}
+    assert counts["CoinRun hard, agent"] >= 2000 <= counts["CoinRun hard, random"]
+    text = " ".join(section("Outcomes").split())
+    for words, n in (
+        (r"all ([\d,]+) episodes: 0 %, 95 % Wilson interval", sum(counts.values())),
+        (r"the ([\d,]+) random ones of CoinRun hard, with backgrounds:", 2000),
+    ):
+        told, top = re.search(words + r" 0 to ([\d.]+) %", text).groups()
+        assert number(told) == n
+        assert round(100 * wilson(0, n).high, len(top) - 2) == float(top)
+
+
+def test_options_that_are_not_offered_are_named():
+    assert {f"`{name}`" for name in NOT_OFFERED} <= set(re.findall("`[^`]+`", section("Options")))

@@ -10,9 +10,9 @@ import pytest
 from policyscope.cli.main import main
 from policyscope.core.files import digest
 from policyscope.recordings.check import check_recording
-from policyscope.recordings.check_shard import check_shard
 from policyscope.recordings.plan import read_plan
-from policyscope.recordings.store import finished_shards
+from policyscope.recordings.shards.check_shard import check_shard
+from policyscope.recordings.shards.store import finished_shards
 
 FLAGS = ("--episodes", "48", "--shard-episodes", "1", "--workers", "0")
 ROOM = 50_000

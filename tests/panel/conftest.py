@@ -25,11 +25,11 @@ from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 from policyscope.panel.application import application
 from policyscope.panel.shelf.shelf import Shelf
-from policyscope.recordings.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, Columns
 from policyscope.recordings.plan import Plan, read_header
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.store import rebuild_episodes, write_shard
+from policyscope.recordings.shards.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, Columns
+from policyscope.recordings.shards.store import rebuild_episodes, write_shard
 
 MEMORY = ("impala_gru", {"widths": [4, 4, 4], "embedding": 16, "memory": 24})
 SMALL = ("impala", {"widths": [4, 4, 4], "embedding": 16})

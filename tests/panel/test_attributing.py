@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from policyscope.attribution.asking.targets import default_target
-from policyscope.attribution.config import METHODS, AttributionConfig
+from policyscope.attribution.config import APART, METHODS, AttributionConfig
 from policyscope.attribution.explain import attribute
 from policyscope.attribution.methods.table import refused
 from policyscope.attribution.results.entity_shares import by_entity, in_frame
@@ -82,6 +82,7 @@ def test_vehicles_account_for_what_python_says(client, recording, method, target
     assert (answer["over"], answer["unit"], answer["map"]) == ("entities", "return", [])
     assert answer["parts"] == [str(name) for name in data["layer"].values[1:]]
     assert answer["target"] == data.attrs["target"]
+    assert answer["baseline"] == ("" if method == "gradient" else "compared with: zero")
     if method == "integrated_gradients":
         assert answer["check"]["name"].startswith("completeness")
         total = sum(share["value"] for share in answer["shares"])
@@ -237,7 +238,9 @@ def test_threads_that_ask_at_once_get_their_own_numbers(client):
 
 def test_the_choices_are_the_agents_own(client, recording):
     found = client.get("/api/recordings/rec/attribution").json()
-    assert {line["name"]: line["about"] for line in found["methods"]} == METHODS
+    assert {line["name"]: line["about"] for line in found["methods"]} == {
+        name: METHODS[name] for name in APART
+    }
     others = set(recording.agent.sites()) - set(found["sites"])
     assert others == {"absent"}  # a mask of booleans: nothing varies there
     assert found["target"] == default_target(recording.agent)
@@ -258,7 +261,7 @@ def test_methods_are_offered_where_they_can_be_asked(client, player, recording, 
         fails = {}
         for method in METHODS:
             if site == CONV and method in ("curved", "neuron_conductance"):
-                continue  # they can be asked, and take a minute
+                continue  # they can be asked, and take long
             config = AttributionConfig(
                 "", method, site, trust=False, initialisations=0, samples=4, steps=2, window=16
             )

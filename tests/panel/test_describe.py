@@ -10,7 +10,8 @@ from fastapi.testclient import TestClient
 from policyscope.core.errors import BadFile
 from policyscope.envs.spec import EnvSpec
 from policyscope.panel.application import application
-from policyscope.panel.shelf.describe import describe, episode_detail, episode_table
+from policyscope.panel.shelf.describe import describe
+from policyscope.panel.shelf.episodes import episode_detail, episode_table
 from policyscope.panel.shelf.liveness import why_not_live
 from policyscope.panel.shelf.scan import name_of
 from policyscope.panel.shelf.shelf import Shelf
@@ -42,8 +43,8 @@ def test_what_holds_for_all_episodes(client, recording, served):
 
 
 def test_the_line_of_the_library_says_the_same(client):
+    detail = client.get("/api/recordings/rec").json()  # first: it waits for the interval
     line = next(r for r in client.get("/api/library").json()["recordings"] if r["id"] == "rec")
-    detail = client.get("/api/recordings/rec").json()
     assert {name: detail[name] for name in line} == line
 
 

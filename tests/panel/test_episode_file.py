@@ -7,7 +7,7 @@ from policyscope.core.errors import BadFile
 from policyscope.panel.shelf import episode_file
 from policyscope.panel.shelf.episode_file import open_bytes, sendable
 from policyscope.panel.shelf.shelf import Shelf
-from policyscope.recordings.store import shard_folder
+from policyscope.recordings.shards.store import shard_folder
 
 ENTITIES = ("step", "identity", "row", "x", "y", "heading", "speed", "length", "width")
 

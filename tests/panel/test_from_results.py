@@ -13,7 +13,7 @@ from policyscope.panel.shelf.describe import describe
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views import from_results, overlays, step_table, tracks
 from policyscope.panel.views.listed_results import results_of
-from policyscope.recordings.steps import of_episode
+from policyscope.recordings.arrays.steps import of_episode
 from policyscope.recordings.subject import subject
 
 PATTERN = "sites/attention_layer.pattern"

@@ -16,7 +16,7 @@ from policyscope.panel.shelf.methods import methods_for, suggestion
 from policyscope.panel.shelf.scan import name_of, scan
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views.listed_results import results_of
-from policyscope.recordings.store import shard_folder
+from policyscope.recordings.shards.store import shard_folder
 
 
 def by_id(lines):

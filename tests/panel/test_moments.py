@@ -12,12 +12,12 @@ from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views import moments as views
 from policyscope.panel.views.moments import Searches
 from policyscope.panel.views.queries import examples
+from policyscope.recordings.arrays.steps import blocks
 from policyscope.recordings.find import search
 from policyscope.recordings.find.grammar import BadQuery, Move, Quantity, parse_query
 from policyscope.recordings.find.search import find
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.steps import blocks
 
 ORDERED = "value < 100 and step != 2 or action changes"
 RANKED = "abs(advantage) top 5"

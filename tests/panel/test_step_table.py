@@ -11,9 +11,9 @@ from policyscope.core.target_parser import BadTarget
 from policyscope.core.views import Track
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views import quantities, step_table, tracks
+from policyscope.recordings.arrays.steps import blocks
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.steps import blocks
 
 NAMES = ["q[FASTER]-q[SLOWER]", "ego speed", "return to go", "value@t+3", "attention entropy[1]"]
 

@@ -15,8 +15,8 @@ from policyscope.core.target_parser import BadTarget
 from policyscope.panel.views import quantities, tracks
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.store import ShardReader, shard_folder
-from policyscope.recordings.zarr_files import write_group
+from policyscope.recordings.shards.store import ShardReader, shard_folder
+from policyscope.recordings.shards.zarr_files import write_group
 
 PATTERN = "attention_layer.pattern"
 

@@ -18,7 +18,7 @@ from policyscope.recordings.importers.trajectory import Trajectory, columns
 from policyscope.recordings.plan import NO_SEED, UNKNOWN, Plan, write_header
 from policyscope.recordings.read import Recording
 from policyscope.recordings.record import record
-from policyscope.recordings.store import rebuild_episodes, write_shard
+from policyscope.recordings.shards.store import rebuild_episodes, write_shard
 
 ARGUMENTS = {"embedding": [16, 16], "width": 16, "heads": 4, "decoder": [16]}
 

@@ -14,12 +14,12 @@ from policyscope.core.errors import BadFile
 from policyscope.core.files import digest
 from policyscope.envs.stepper import Space
 from policyscope.recordings.check import check_recording, examine
-from policyscope.recordings.check_shard import check_shard
-from policyscope.recordings.checksums import sealed
 from policyscope.recordings.plan import read_plan
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.zarr_files import write_group
+from policyscope.recordings.shards.check_shard import check_shard
+from policyscope.recordings.shards.checksums import sealed
+from policyscope.recordings.shards.zarr_files import write_group
 
 SHARD = "shards/00001"
 
@@ -271,7 +271,7 @@ def test_recordings_of_older_versions_are_checked_by_what_they_say(copied, agent
 def change(name: str, at: int, by: float):
     def harm(folder: Path) -> None:
         array = folder / "arrays.zarr" / name
-        from policyscope.recordings.store import ShardReader
+        from policyscope.recordings.shards.store import ShardReader
 
         values = ShardReader(folder).array(name).copy()
         values[at] = values[at] + by if values.dtype != bool else not values[at]

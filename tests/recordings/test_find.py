@@ -7,10 +7,10 @@ import pytest
 
 from policyscope.cli.main import main
 from policyscope.envs.stepper import Space
+from policyscope.recordings.arrays.steps import blocks
 from policyscope.recordings.find import search
 from policyscope.recordings.find.grammar import BadQuery, parse_query
 from policyscope.recordings.find.search import find
-from policyscope.recordings.steps import blocks
 
 
 def moments(recording, query, **options):

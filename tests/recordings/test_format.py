@@ -15,10 +15,10 @@ import pytest
 
 from policyscope.agents.store import load_agent
 from policyscope.envs.stepper import Space
-from policyscope.recordings.gather import ENTITY_COLUMNS, EPISODE_COLUMNS
 from policyscope.recordings.importers.trajectory import Kept, Trajectory, write_recording
 from policyscope.recordings.read import Recording
 from policyscope.recordings.record import record
+from policyscope.recordings.shards.gather import ENTITY_COLUMNS, EPISODE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 READER, PAGE = ROOT / "examples/plain_reader.py", ROOT / "docs/format.md"

@@ -13,7 +13,7 @@ from policyscope.recordings import plan as plans
 from policyscope.recordings.check import check_recording
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.store import finished_shards
+from policyscope.recordings.shards.store import finished_shards
 
 SAME = {"seed": 3, "sites": None, "shard_episodes": 4}
 

@@ -12,8 +12,8 @@ import pytest
 
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.stepper import Space
-from policyscope.recordings import decoding, loader
-from policyscope.recordings.selection import held_out
+from policyscope.recordings.arrays import decoding, loader
+from policyscope.recordings.arrays.selection import held_out
 
 SPACE = Space((3, 2), "int32", actions=("STAY", "GO"))
 LENGTHS = [5 + 7 * k % 23 for k in range(60)]

@@ -9,9 +9,9 @@ import pytest
 from policyscope.agents.store import load_agent
 from policyscope.core.files import digest
 from policyscope.recordings import record as recorder
-from policyscope.recordings.open_shards import MOST_OPEN, OpenShards, steps_together
 from policyscope.recordings.plan import make_plan, prepare
 from policyscope.recordings.record import ShardRecorder, record
+from policyscope.recordings.shards.open_shards import MOST_OPEN, OpenShards, steps_together
 from policyscope.rollouts.loop import Row, rollout, seeded_episodes
 
 

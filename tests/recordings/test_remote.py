@@ -10,8 +10,8 @@ from policyscope.core.errors import BadFile
 from policyscope.core.files import digest
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.remote import Place, is_url, mirrored
-from policyscope.recordings.store import finished_shards
+from policyscope.recordings.shards.remote import Place, is_url, mirrored
+from policyscope.recordings.shards.store import finished_shards
 
 SAME = {"episodes": 10, "seed": 3, "sites": None, "shard_episodes": 4}
 

@@ -22,7 +22,7 @@ from policyscope.envs.spec import EnvSpec
 from policyscope.recordings import record as recorder
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.store import finished_shards
+from policyscope.recordings.shards.store import finished_shards
 
 
 def again(agent, out, **changes):
@@ -181,7 +181,7 @@ def test_ctrl_c_in_the_middle_of_a_write_leaves_no_part(recorded, copied, agent,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("policyscope.recordings.store.write_table", interrupted)
+        patch.setattr("policyscope.recordings.shards.store.write_table", interrupted)
         with pytest.raises(KeyboardInterrupt):
             again(agent, copied)
     assert parts(copied) == []

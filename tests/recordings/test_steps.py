@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from policyscope.core.errors import BadFile, UnknownName
-from policyscope.recordings.chunks import read_rows
+from policyscope.recordings.arrays.steps import blocks, of_episode
 from policyscope.recordings.read import Recording, open_recording
-from policyscope.recordings.steps import blocks, of_episode
-from policyscope.recordings.zarr_files import write_group
+from policyscope.recordings.shards.chunks import read_rows
+from policyscope.recordings.shards.zarr_files import write_group
 
 NAMES = ["q", "action", "reward", "obs", "terminated", "sites/attention_layer.pattern"]
 

@@ -13,13 +13,13 @@ from policyscope.core.files import digest
 from policyscope.envs.spec import EnvSpec
 from policyscope.panel.shelf.episode_file import episode_file
 from policyscope.panel.shelf.shelf import Shelf
+from policyscope.recordings.arrays.steps import of_episode
 from policyscope.recordings.check import check_recording
 from policyscope.recordings.find.grammar import BadQuery
 from policyscope.recordings.find.search import find
 from policyscope.recordings.plan import make_plan
 from policyscope.recordings.read import Recording
 from policyscope.recordings.record import record
-from policyscope.recordings.steps import of_episode
 
 pytest.importorskip("gym3", reason="the Procgen engine has no wheel for this machine")
 
@@ -134,7 +134,7 @@ def test_the_same_bytes_with_workers(thin, tmp_path):
 def test_thinned_maps_are_not_held_until_the_shard_ends(thin):
     """What is not kept would be most of a shard's memory."""
     from policyscope.envs.make import make
-    from policyscope.recordings.gather import slimmed
+    from policyscope.recordings.shards.gather import slimmed
     from policyscope.rollouts.loop import Watch, rollout, seeded_episodes
 
     plan = thin.plan

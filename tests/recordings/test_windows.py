@@ -8,14 +8,14 @@ import pytest
 from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.stepper import Space
-from policyscope.recordings import chunks, store
+from policyscope.recordings.arrays.lazy import Rows
+from policyscope.recordings.arrays.selection import held_out
+from policyscope.recordings.arrays.windows import Windows
 from policyscope.recordings.find.grammar import BadQuery
 from policyscope.recordings.find.search import find
-from policyscope.recordings.lazy import Rows
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
-from policyscope.recordings.selection import held_out
-from policyscope.recordings.windows import Windows
+from policyscope.recordings.shards import chunks, store
 
 SPACE = Space((2,), "int64", actions=("STAY", "GO"))
 LENGTHS = [5, 1, 9, 4, 40, 3, 7, 4, 12, 2]
@@ -134,7 +134,7 @@ def test_windows_are_all_those_inside_one_episode(numbered, length, stride):
 def test_the_test_sees_windows_that_cross_into_the_next_episode(numbered, monkeypatch):
     """The mistake: windows of the steps as if they were one long episode."""
     monkeypatch.setattr(
-        "policyscope.recordings.windows.window_counts",
+        "policyscope.recordings.arrays.windows.window_counts",
         lambda steps, length, stride: np.array([steps.sum() - length + 1] + [0] * (len(steps) - 1)),
     )
     _, found = every_window(numbered, 4, 1)

@@ -6,7 +6,12 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from policyscope.core.errors import BadFile, UnknownName
-from policyscope.recordings.zarr_files import chunk_length, open_group, read_array, write_group
+from policyscope.recordings.shards.zarr_files import (
+    chunk_length,
+    open_group,
+    read_array,
+    write_group,
+)
 
 RNG = np.random.default_rng(0)
 ARRAYS = {

@@ -19,6 +19,7 @@ from policyscope.cli import fork as fork_verb
 from policyscope.cli import report as report_verb
 from policyscope.cli.flags import parse
 from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.core.numbers import rounded
 from policyscope.envs.entities import entity_name
 from policyscope.envs.make import make, versioned
 from policyscope.envs.scene import SceneEdit
@@ -30,7 +31,9 @@ from policyscope.recordings.replays.whatif import ask
 from policyscope.recordings.replays.why_not import why_not
 from policyscope.recordings.replays.worlds import Worlds
 from policyscope.reports import blame, decision
-from policyscope.reports.decision import ReportConfig, headline, numbers_of, report
+from policyscope.reports.config import ReportConfig
+from policyscope.reports.decision import headline, report
+from policyscope.reports.numbers import numbers_of
 from policyscope.reports.told import lines_of, values_of
 
 QUICK = ReportConfig(seeds=2, size=96)
@@ -65,8 +68,9 @@ def test_the_numbers_are_the_recorded_ones(road, found):
     assert found.numbers.kind == "Q-value"
     np.testing.assert_allclose(found.numbers.values, q)
     assert found.numbers.best == q.argmax()
-    assert found.numbers.second == np.argsort(-q)[1]
-    assert found.numbers.taken == int(road.episode(1)["action"].values[3])
+    taken = found.numbers.taken
+    assert taken == int(road.episode(1)["action"].values[3])
+    assert found.numbers.other == next(a for a in np.argsort(-q) if a != taken)
 
 
 def test_shares_and_effects_are_those_of_the_methods(road, found):
@@ -86,9 +90,9 @@ def test_shares_and_effects_are_those_of_the_methods(road, found):
 
 
 def test_what_would_change_it_is_what_the_verbs_say(road, found):
-    second = found.numbers.names[found.numbers.second]
-    result = why_not(road, *AT, second)
-    assert found.nearest.action == second
+    other = found.numbers.names[found.numbers.other]
+    result = why_not(road, *AT, other)
+    assert found.nearest.action == other
     assert found.nearest.result.data.equals(result.data)
     margin, far = (float(result.data[name].values[0]) for name in ("margin", "distance"))
     by = "" if np.isnan(far) else f", by {far:.3g} m"
@@ -115,6 +119,16 @@ def test_it_can_be_told_as_json_and_lines(found):
     titles = [title for title, _ in lines_of(found)]
     assert titles[:2] == ["target", "owed to"]
     assert titles[-1] == "played on"
+
+
+def test_the_trust_line_shows_its_interval_and_n(found):
+    (line,) = [line for line in found.blame.trust if line["name"] == "removal"]
+    mean, low, high = (rounded(line[name]) for name in ("mean", "low", "high"))
+    of = f"n = {line['n']} of {found.blame.decisions} decisions"
+    assert dict(lines_of(found))["trust"] == f"removal {mean} [{low}, {high}], {of}"
+    one = {**line, "low": None, "high": None}
+    some = replace(found, blame=replace(found.blame, trust=[one]))
+    assert dict(lines_of(some))["trust"] == f"removal {mean} (one episode), {of}"
 
 
 def test_numbers_have_a_unit_and_three_digits(found, tmp_path):
@@ -286,19 +300,13 @@ def test_probabilities_of_a_policy_that_draws(tmp_path):
     assert told["no-op ×7"] == pytest.approx(chances[idle].sum(), rel=1e-6)
     assert told["RIGHT"] == pytest.approx(chances[names.index("RIGHT")], rel=1e-6)
     assert len(told) == 9
-    assert int(np.argmax(chances)) in numbers.actions[numbers.best]
+    assert numbers.values[numbers.best] == max(numbers.values)
     likely = {name: group[0] for name, group in zip(numbers.names, numbers.actions, strict=True)}
     assert likely["no-op ×7"] == max(idle, key=lambda i: chances[i])  # the one that is asked about
     assert int(rec.episode(0)["action"].values[5]) in numbers.actions[numbers.taken]
     assert numbers.told["value"] == pytest.approx(float(rec.episode(0)["value"].values[5]))
     assert "the agent drew" in headline(rec, 0, 5, numbers)
     assert f"probability {numbers.values[numbers.taken]:.2f}" in headline(rec, 0, 5, numbers)
-
-
-def test_of_actions_that_do_the_same_probabilities_add_up_and_q_values_do_not():
-    groups = ((0,), (2, 1))
-    assert decision._joined("probability", (0.25, 0.25, 0.5), groups) == (0.25, 0.75)
-    assert decision._joined("Q-value", (1.0, -3.0, 2.0), groups) == (1.0, 2.0)
 
 
 @pytest.mark.slow

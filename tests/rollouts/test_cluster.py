@@ -206,7 +206,8 @@ def test_nobody_is_waited_for_for_ever(functions, tmp_path, monkeypatch):
             process.wait()
 
 
-def test_no_scheduler_is_told():
+def test_no_scheduler_is_told(monkeypatch):
+    monkeypatch.setattr("policyscope.rollouts.cluster.WAIT_SECONDS", 1)
     with pytest.raises(PolicyscopeError, match="no dask scheduler answers at tcp://127.0.0.1:1"):
         map_shards(abs, [1], cluster="tcp://127.0.0.1:1")
     with pytest.raises(PolicyscopeError, match="no dask scheduler answers at nonsense://x"):

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.rollouts.shards import map_shards, one_thread
+from policyscope.core.threads import one_thread
+from policyscope.rollouts.shards import map_shards
 
 MODULE = """
 import os, signal, time

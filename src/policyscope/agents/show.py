@@ -1,13 +1,13 @@
 """What an agent is made of: modules, sites and card, as rows and as HTML for notebooks."""
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
 from policyscope.agents.agent import Agent
+from policyscope.agents.card import card_lines
 
 
 @dataclass(frozen=True)
@@ -67,26 +67,6 @@ def facts(agent: Agent) -> dict[str, str]:
     }
 
 
-def card_rows(card: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Values of a card under dotted names.
-
-    Example:
-        >>> card_rows({"run": {"seed": 0}})
-        [('run.seed', '0')]
-    """
-    rows: list[tuple[str, str]] = []
-    for key, value in card.items():
-        if isinstance(value, Mapping) and value:
-            rows += card_rows(value, f"{prefix}{key}.")
-        else:
-            rows.append((f"{prefix}{key}", _short(value)))
-    return rows
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
 def shape_text(shape: tuple[int, ...] | None) -> str:
     """A shape as text; empty where there is none.
 
@@ -110,7 +90,7 @@ def agent_html(agent: Agent) -> str:
         + "<details><summary>Modules and sites</summary>"
         + _table(modules, ("module", "kind", "parameters", "site shape"))
         + "</details><details><summary>Card</summary>"
-        + _table(card_rows(agent.card))
+        + _table(card_lines(agent.card))
         + "</details></div>"
     )
 

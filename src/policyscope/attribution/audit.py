@@ -12,7 +12,7 @@ from policyscope.attribution.asking.baselines import activations, baseline
 from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.asking.score import INPUT, score
 from policyscope.attribution.asking.targets import default_target
-from policyscope.attribution.config import METHODS, AttributionConfig
+from policyscope.attribution.config import APART, METHODS, AttributionConfig
 from policyscope.attribution.explain import answered, one_site
 from policyscope.attribution.trust.levels import level_of
 from policyscope.attribution.trust.line import ROWS, Figure, trust_line
@@ -25,8 +25,6 @@ from policyscope.core.target_parser import parse_target
 from policyscope.recordings.subject import subject
 
 SPREAD = "0: seeds, or small noise, change nothing, 1: as much as the values are large"
-#: Methods that are compared where they apply; neuron conductance has the values of conductance.
-AUDITED = tuple(name for name in METHODS if name != "neuron_conductance")
 
 
 def audit(
@@ -50,9 +48,9 @@ def audit(
         command: the command line, for the provenance.
 
     Returns:
-        A Result with ``mean``, ``low`` and ``high`` (method, figure), the figures being those of
-        ``trust_line`` at the common level and, where values lie on entities, that of
-        ``removal_figure``; ``spread_reading`` (method), and ``seconds``
+        A Result with ``mean``, ``low``, ``high`` and ``n``, the decisions measured on (method,
+        figure), the figures being those of ``trust_line`` at the common level and, where values
+        lie on entities, that of ``removal_figure``; ``spread_reading`` (method), and ``seconds``
         (method) that its figures took. The attributes tell the ``level``, the ``baseline`` and why
         methods were ``left_out``.
 
@@ -74,8 +72,8 @@ def audit(
     effects: dict[tuple[int, int], Removals] = {}
     everyone = np.arange(len(chosen.decisions))
     asked = [config.method] if config.method not in METHODS else []
-    for i, method in enumerate([*AUDITED, *asked]):
-        tell_progress(i, len(AUDITED) + len(asked), method.replace("_", " "))
+    for i, method in enumerate([*APART, *asked]):
+        tell_progress(i, len(APART) + len(asked), method.replace("_", " "))
         began = time.perf_counter()
         try:
             own = replace(
@@ -99,7 +97,7 @@ def audit(
             ("method", "figure"),
             np.array([[_part(own, name, part) for name in names] for own in found.values()]),
         )
-        for part in ("mean", "low", "high")
+        for part in ("mean", "low", "high", "n")
     }
     shape = tuple(activations(agent, chosen.decisions, [site])[site].shape[1:])
     data = xr.Dataset(
@@ -135,8 +133,9 @@ def _named(line: list[Figure], name: str) -> Figure:
 
 
 def _part(line: list[Figure], name: str, part: str) -> float:
-    """A number of one figure of a line; NaN where the method has no such figure."""
-    return next((float(getattr(one, part)) for one in line if one.name == name), np.nan)
+    """A number of one figure of a line; NaN, or an n of 0, where the method has no such figure."""
+    none = 0 if part == "n" else np.nan
+    return next((getattr(one, part) for one in line if one.name == name), none)
 
 
 def audit_report(result: Result) -> dict[str, Any]:
@@ -152,7 +151,8 @@ def audit_report(result: Result) -> dict[str, Any]:
         line: dict[str, Any] = {"method": str(method), "seconds": float(own["seconds"])}
         for j, figure in enumerate(data["figure"].values):
             cell = {k: float(own[k].values[j]) for k in ("mean", "low", "high")}
-            line[str(figure)] = {k: v if np.isfinite(v) else None for k, v in cell.items()}
+            told = {k: v if np.isfinite(v) else None for k, v in cell.items()}
+            line[str(figure)] = {**told, "n": int(own["n"].values[j])}
         rows.append(line)
     return {
         "target": data.attrs["target"],

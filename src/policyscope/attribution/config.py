@@ -33,8 +33,24 @@ METHODS = {
     "sarfa": "what an action depends on, less what moves the other actions as well",
     "shapley": "the change from a baseline, shared out fairly over vehicles or blocks of a frame",
 }
+#: Methods with values of their own: neuron_conductance lists those of conductance by action.
+APART = tuple(name for name in METHODS if name != "neuron_conductance")
 #: Before a name of captum's: ``captum:DeepLift``.
 CAPTUM = "captum:"
+#: Why some of captum's attributions cannot work here, and what to take.
+REFUSED = {
+    "GuidedGradCam": "it mixes two sites: take grad_cam of one and captum:GuidedBackprop",
+    "LRP": "it overwrites the weights of the network and knows a rule for few modules "
+    "(take captum:DeepLift)",
+    "LimeBase": "it takes functions of inputs that are no rows of a recording (take captum:Lime)",
+    "DataLoaderAttribution": "it takes no rows of a recording (take captum:FeatureAblation)",
+}
+#: Players of Shapley values, beside those that a site has by itself.
+PLAYERS = {
+    "features:ROW": "the features of the vehicle in a row of the observation, 0 or ego is the ego",
+    "entities": "the entities in sight, each in the recorded scene or taken out of it",
+}
+ENTITIES = "entities"
 #: What an activation can be compared with.
 BASELINES = {
     "zero": "zero",
@@ -156,6 +172,44 @@ def read_options(options: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
+def why_not_captum(name: str) -> str:
+    """Why an attribution of captum cannot be asked here; empty where it can, or is unknown.
+
+    Args:
+        name: of the class in ``captum.attr``.
+
+    Example:
+        >>> why_not_captum("LimeBase")[:53]
+        "captum's LimeBase cannot work here: it takes functions"
+    """
+    if name in REFUSED:
+        return f"captum's {name} cannot work here: {REFUSED[name]}"
+    if name.startswith(("Layer", "Neuron")) or name == "InternalInfluence":
+        return (
+            f"captum's {name} looks for a layer itself: name it by --site (in Python make the "
+            "score at that site) and take one of captum's attributions of an input"
+        )
+    return ""
+
+
+def row_of_features(players: str) -> int | None:
+    """Row of the vehicle whose features are players; None for other players.
+
+    Raises:
+        UnknownName: no such players.
+
+    Example:
+        >>> row_of_features("features:ego"), row_of_features("features:3"), row_of_features("")
+        (0, 3, None)
+    """
+    if players in ("", ENTITIES):
+        return None
+    found = re.fullmatch(r"features:(ego|\d+)", players, re.ASCII)
+    if found is None:
+        raise UnknownName("players", players, PLAYERS)
+    return 0 if found[1] == "ego" else int(found[1])
+
+
 @dataclass(frozen=True)
 class AttributionConfig:
     """What to attribute, to what, and how exactly.
@@ -176,6 +230,9 @@ class AttributionConfig:
             paths.
         window: side of what occlusion and SARFA cover, of Shapley values' blocks and of those on
             which maps are judged, in places of the map; on small maps a third of their side.
+        players: of Shapley values: features:ROW, those of the vehicle in that row of the
+            observation (features:ego, features:3), or entities, those in sight, taken out of the
+            recorded scene; empty: vehicles, blocks of a map, or the units of another site.
         factors: non-negative factors that curved paths go through.
         options: of captum's method, as NAME=VALUE.
         rows: decisions to explain at most; more are thinned out at random.
@@ -200,6 +257,7 @@ class AttributionConfig:
     tolerance: float = 0.01
     samples: int = 32
     window: int = 8
+    players: str = ""
     factors: int = 8
     options: tuple[str, ...] = ()
     rows: int = 512
@@ -210,6 +268,8 @@ class AttributionConfig:
 
     def __post_init__(self) -> None:
         if self.method not in method_names():
+            if why := why_not_captum(self.method.removeprefix(CAPTUM)):
+                raise PolicyscopeError(why)
             captums = self.method.startswith(CAPTUM)
             valid = method_names() if captums else [*METHODS, f"{CAPTUM}NAME"]
             raise UnknownName("method", self.method, valid)
@@ -227,3 +287,9 @@ class AttributionConfig:
         if self.factors < 1 or self.window < 1:
             raise PolicyscopeError("at least 1 factor and a window of at least 1 place are needed")
         read_options(self.options)
+        row_of_features(self.players)
+        if self.players == ENTITIES and (kind != "zero" or self.per_action):
+            raise PolicyscopeError(
+                "players 'entities' are taken out of the scene: leave out the baseline and "
+                "per-action"
+            )

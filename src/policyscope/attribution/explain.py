@@ -12,8 +12,10 @@ from policyscope.attribution.again import again
 from policyscope.attribution.asking.baselines import BLOCK, Baseline, baseline
 from policyscope.attribution.asking.chosen import Chosen, choose
 from policyscope.attribution.asking.targets import default_target, unit_of, unit_of_values
-from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.config import ENTITIES, AttributionConfig, row_of_features
 from policyscope.attribution.methods.asked import ask, fitted, path_site
+from policyscope.attribution.methods.by_perturbation import of_one_vehicle, only_its_features
+from policyscope.attribution.methods.by_scene import NO_UNITS, by_scene
 from policyscope.attribution.methods.table import explained
 from policyscope.attribution.methods.told import Told
 from policyscope.attribution.methods.unit_actions import inputs_check, unit_actions
@@ -69,25 +71,38 @@ def attribute(
     target = parse_target(config.target or default_target(agent))
     sites = list(dict.fromkeys([path_site(config, site), site]))
     start = baseline(recording, agent, chosen, config.baseline, sites)
-    told, whole = answered(
-        agent, target, chosen, site, config, start, np.arange(len(chosen.decisions))
-    )
+    of_scenes, of_features = config.players == ENTITIES, row_of_features(config.players) is not None
+    if of_features:
+        start = of_one_vehicle(agent, chosen, site, config, start)
+    if of_scenes:
+        told, start, whole = *by_scene(recording, agent, target, chosen, site, config), True
+    else:
+        told, whole = answered(
+            agent, target, chosen, site, config, start, np.arange(len(chosen.decisions))
+        )
+
+    def shown(values: np.ndarray) -> np.ndarray:
+        return only_its_features(values, config) if of_features else values
 
     def values_of(one: Agent, what: Target, rows: Int[np.ndarray, " M"]) -> np.ndarray:
         own = start if one is agent else start.of(one, chosen.decisions, chosen.decisions)
-        return answered(one, what, chosen, site, config, own, rows)[0]["attribution"].numpy()
+        return shown(answered(one, what, chosen, site, config, own, rows)[0]["attribution"].numpy())
 
     trust = []
     if config.trust:
         tell_progress(len(chosen.decisions), len(chosen.decisions), "how far it holds")
-        trust = trust_line(agent, target, chosen, site, config, start)
-        if removal := removal_figure(
-            recording, target, chosen, site, config, told["attribution"], start.values[site]
+        trust = [NO_UNITS] if of_scenes else trust_line(agent, target, chosen, site, config, start)
+        if not of_features and (
+            removal := removal_figure(
+                recording, target, chosen, site, config, told["attribution"], start.values[site]
+            )
         ):
             trust.append(removal)
-    data = arrays_of(agent, chosen, site, told["attribution"].numpy())
+    data = arrays_of(agent, chosen, site, shown(told["attribution"].numpy()))
     data.attrs["method"] = config.method
-    data = with_entities(recording, compared(data, agent, target, config, values_of))
+    if not of_scenes:
+        data = compared(data, agent, target, config, values_of)
+    data = with_entities(recording, data)
     data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
     data = data.assign(baseline_frames(agent, chosen, site, config.baseline, start))
     checks = checks_of(config, told, whole)

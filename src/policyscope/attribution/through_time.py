@@ -19,16 +19,18 @@ from policyscope.agents.memory import flat_rows, from_flat_rows
 from policyscope.attribution.asking.baselines import require_several
 from policyscope.attribution.asking.chosen import Chosen, choose
 from policyscope.attribution.asking.targets import default_target, unit_of
-from policyscope.attribution.asking.windows import Windows, over_time, windowed_score
+from policyscope.attribution.asking.windows import Windows, WindowScore, over_time, windowed_score
 from policyscope.attribution.methods.paths import ends, integrated_gradients
 from policyscope.attribution.time_config import TimeConfig
+from policyscope.attribution.trust.line import Figure
+from policyscope.attribution.trust.over_time import ROWS, time_trust_line
 from policyscope.core.checks import Check
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
 from policyscope.core.target_parser import Target, parse_target
-from policyscope.recordings.steps import rows_of_episode
+from policyscope.recordings.arrays.steps import rows_of_episode
 from policyscope.recordings.subject import python_line, subject
 
 #: Share of the mean change of the target that the mean gap may reach.
@@ -61,14 +63,16 @@ def through_time(
         ``memory`` (row) what the memory before the window does, NaN where the window begins with
         the episode; ``target``, ``change`` to the baseline, ``gap`` that the values miss of it,
         ``steps`` at which the gradient was taken. A single decision has the ``frame`` (past, y, x,
-        colour) of each step where observations are pictures.
+        colour) of each step where observations are pictures. The attribute ``trust`` holds the
+        figures of ``time_trust_line``, unless ``config.trust`` is off.
 
     Raises:
         PolicyscopeError: the agent has no memory, the recording does not hold it, or the target
             looks ahead.
         UnknownName: no such episode, action or output.
 
-    Cost: a pass over ``past`` observations, forward and backward, for each row and point of a path.
+    Cost: a pass over ``past`` observations, forward and backward, for each row and point of a path;
+        that of ``time_trust_line`` for 8 of the rows.
 
     Example:
         >>> from policyscope.recordings.read import open_recording
@@ -96,6 +100,7 @@ def through_time(
         parts.append(_explained(agent, target, given, mean, config.tolerance))
     told = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     recorded = _recorded(agent, target, chosen)
+    trust = _trust(recording, agent, target, chosen, mean, config) if config.trust else []
     data = _dataset(chosen, told, config.past)
     if len(rows) == 1:
         data = data.assign(_frames(recording, chosen, config.past))
@@ -104,7 +109,10 @@ def through_time(
         data[name].attrs["unit"] = unit
     return Result(
         "through_time",
-        data.assign_attrs(target=str(target), unit=unit, baseline=_words(config.baseline, chosen)),
+        data.assign_attrs(
+            target=str(target), unit=unit, baseline=_words(config.baseline, chosen),
+            trust=[figure.to_json() for figure in trust],
+        ),
         {
             "recording": subject(recording), **asdict(config), "target": str(target),
             "python": _line(recording, config, episode, step),
@@ -152,21 +160,48 @@ def _explained(
     tolerance: float,
 ) -> dict[str, np.ndarray]:
     rest = windowed_score(agent, target, given)
-    count, length = given.first.shape
-    seen = torch.zeros((count, length, *rest.shape[1:])).to(rest.activation)
-    begin = torch.cat(
-        [
-            (seen if mean is None else seen + mean).flatten(1),
-            flat_rows(agent.initial_state(count)).to(rest.activation),
-        ],
-        1,
-    )
+    begin = _begin(rest, agent, mean)
     found = integrated_gradients(rest, begin, tolerance=tolerance)
     told = {
         **over_time(rest, found.values), "target": ends(rest, begin)[1], "change": found.change,
         "gap": found.gap, "steps": found.steps,
     }  # fmt: skip
     return {name: values.detach().cpu().numpy() for name, values in told.items()}
+
+
+def _begin(
+    rest: WindowScore, agent: Agent, mean: Float[Tensor, "1 ..."] | None
+) -> Float[Tensor, "N F"]:
+    """What windows are compared with: observations of nothing, or the mean, and a first memory."""
+    count, length = rest.windows.first.shape
+    seen = torch.zeros((count, length, *rest.shape[1:])).to(rest.activation)
+    memory = flat_rows(agent.initial_state(count)).to(rest.activation)
+    return torch.cat([(seen if mean is None else seen + mean).flatten(1), memory], 1)
+
+
+def _trust(
+    recording: Any,
+    agent: Agent,
+    target: Target,
+    chosen: Chosen,
+    mean: Float[Tensor, "1 ..."] | None,
+    config: TimeConfig,
+) -> list[Figure]:
+    """How far the values hold, on some of the decisions."""
+    count = len(chosen.decisions)
+    rows = np.random.default_rng(config.seed).choice(count, min(count, ROWS), replace=False)
+    tell_progress(count, count, "how far it holds")
+    given = windows_of(recording, agent, chosen, np.sort(rows), config.past)
+    rest = windowed_score(agent, target, given)
+
+    def values_of(one: Agent) -> Tensor:
+        found = _explained(one, target, given, mean, config.tolerance)
+        both = [found["observation"], found["memory"][:, None]]
+        return torch.from_numpy(np.concatenate(both, 1))
+
+    episode = chosen.episode[np.sort(rows)]
+    begin = _begin(rest, agent, mean)
+    return time_trust_line(agent, rest, begin, values_of, episode, config.seed)
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ class TimeConfig:
         tolerance: largest share of the target's change that a path may miss.
         rows: decisions to explain at most; more are thinned out at random.
         seed: of that draw and of the bootstrap.
+        trust: measure how far the values hold, on 8 of the decisions.
 
     Raises:
         UnknownName: no such baseline.
@@ -32,6 +33,7 @@ class TimeConfig:
     tolerance: float = 0.01
     rows: int = 32
     seed: int = 0
+    trust: bool = True
 
     def __post_init__(self) -> None:
         if self.baseline not in BASELINES:

@@ -24,6 +24,7 @@ examples:
   policyscope doctor highway-ego-attention
   policyscope doctor runs/cartpole --original ppo_cartpole.zip
   policyscope doctor runs/mine --original my_original.py --rows 1024
+  policyscope doctor runs/dqn --original original_cleanrl.py --checkpoint dqn.cleanrl_model
   policyscope doctor runs/mine --json -
 """
 
@@ -37,6 +38,9 @@ class Args:
     original: Path | None = None
     """The checkpoint it was imported from, or a file of Python (which is run) that defines
     original(obs), with memory original(obs, state)."""
+    checkpoint: Path | None = None
+    """Weights for a file of Python that defines original_of(checkpoint), as those of the
+    repository do for lineages without a library (tests/agents/parity/original_*.py)."""
     rows: int = 256
     """At least how many observations to compare with the original on."""
     seed: int = 0
@@ -54,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.agents.store import load_agent
 
     with working("examining"):
-        report = examine(load_agent(args.agent), args.rows, args.seed, args.original)
+        agent = load_agent(args.agent)
+        report = examine(agent, args.rows, args.seed, args.original, args.checkpoint)
     text = json.dumps({"agent": args.agent, **report.to_json()}, indent=2, allow_nan=False) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
@@ -91,6 +96,4 @@ def _show(name: str, report: "Report") -> None:
     for site in report.sites:
         sites.add_row(Text(site.name), site.kind, shape_text(site.shape))
     console.print(sites)
-    failed = [finding.name for finding in report.findings if finding.verdict == FAILED]
-    told = f"FAILED: {', '.join(failed)}" if failed else "nothing failed"
-    console.print(f"{name}: {told}", markup=False)
+    console.print(f"{name}: {report.conclusion}", markup=False)

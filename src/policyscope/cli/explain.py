@@ -21,6 +21,7 @@ from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.core.files import write_text
 from policyscope.core.progress import tell_progress
 from policyscope.core.registry import names
+from policyscope.core.target_parser import parse_target
 
 #: Methods that are asked about a target, each question with a result of its own.
 QUESTIONS = (ATTRIBUTION, THROUGH_TIME)
@@ -136,6 +137,7 @@ def asked(args: Args) -> Args:
                 "method such as --method integrated_gradients"
             )
         return args
+    _check_target(args)
     given = {k: v for k in ("target", "site") if (v := getattr(args, k)) is not None}
     args = replace(args, **{args.method: replace(getattr(args, args.method), **given)})
     path, *numbers = split_part(args.recording)
@@ -147,6 +149,27 @@ def asked(args: Args) -> Args:
     if step is not None and episode is None:
         raise PolicyscopeError("--step belongs to an --episode; give both")
     return replace(args, recording=path, episode=episode, step=step)
+
+
+def _check_target(args: Args) -> None:
+    """Refuse targets that are none of a decision, with a mend for the command line."""
+    text = args.target or getattr(args, args.method).target
+    if not text:
+        return
+    terms = parse_target(text).terms
+    if any(term.kind == "direction" for term in terms):
+        raise PolicyscopeError(
+            f"target '{text}' reads a direction, and none can be given on the command line; take "
+            "an output, or a unit such as site[NAME][0]"
+        )
+    if any(term.offset for term in terms):
+        same = re.sub(r"\s*@\s*t\s*\+\s*\d+", "", text)
+        later = "that step itself, as REC:EPISODE:STEP"
+        through = f", or --method {THROUGH_TIME} for what earlier steps account for there"
+        raise PolicyscopeError(
+            f"target '{text}' looks ahead: ask '{same}' of {later}"
+            f"{through if args.method != THROUGH_TIME else ''}"
+        )
 
 
 def split_part(text: str) -> tuple[str, int | None, int | None]:
@@ -204,7 +227,10 @@ def _check_flags(args: Args) -> None:
     for flag in ("site", "episode", "step", "target"):
         if getattr(args, flag) is not None and flag not in takes.get(args.method, ()):
             owners = " or ".join(name for name in takes if flag in takes[name])
-            raise PolicyscopeError(f"--{flag} belongs to --method {owners}; leave it out")
+            raise PolicyscopeError(
+                f"--{flag} belongs to --method {owners}; name one, such as --method "
+                f"{AttributionConfig.method}, or leave it out"
+            )
     usual: dict[str, Any] = {"attention": AttentionConfig(), "memory": MemoryConfig()}
     usual |= {ATTRIBUTION: AttributionConfig(), THROUGH_TIME: TimeConfig()}
     for method, options in usual.items():
@@ -214,5 +240,9 @@ def _check_flags(args: Args) -> None:
             )
     if args.audit and args.method != ATTRIBUTION:
         raise PolicyscopeError("--audit is about attributions; leave out --method")
+    if args.audit and not args.attribution.trust:
+        raise PolicyscopeError(
+            "--audit is the measuring of how far methods hold; leave out --attribution.no-trust"
+        )
     if args.card and args.method != "memory":
         raise PolicyscopeError("--card belongs to --method memory; leave it out")

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from policyscope.cli.bar import working
+from policyscope.cli.export_form import form_of
 from policyscope.cli.flags import parse
 from policyscope.cli.place import beside
 from policyscope.cli.plugins import Plugins, import_plugins
-from policyscope.core.errors import UnknownName
 
 if TYPE_CHECKING:
     from policyscope.panel.export import Written
 
-FORMS = ("html", "parquet", "minari", "mp4", "gif")
 EXAMPLES = """Write a recording as one HTML file: the panel's page with the recording in it.
 
 It needs no server and no network and opens from disk. Live changes, jobs and results are left to
@@ -61,28 +60,6 @@ class Args:
 def main(argv: Sequence[str]) -> int:
     """Run ``policyscope export``."""
     return _form(form_of(argv))(argv)
-
-
-def form_of(argv: Sequence[str]) -> str:
-    """Form that the flags ask for: ``--to``, else the end of ``--out``, else html.
-
-    Example:
-        >>> form_of(["rec", "--out", "a.parquet"]), form_of(["rec", "--to=gif"])
-        ('parquet', 'gif')
-    """
-    given: dict[str, str] = {}
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
-        name, joined, value = word.partition("=")
-        if name in ("--to", "--out"):
-            given[name] = value if joined else following
-    if "--to" in given:
-        if given["--to"] not in FORMS:
-            raise UnknownName("form", given["--to"], FORMS)
-        return given["--to"]
-    ending = Path(given.get("--out", "")).suffix.removeprefix(".").lower()
-    if ending not in ("", "htm", *FORMS):
-        raise UnknownName("ending of --out", ending, FORMS)
-    return ending if ending in FORMS else "html"
 
 
 def _form(name: str) -> Callable[[Sequence[str]], int]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from policyscope.cli.bar import progress_bar
-from policyscope.cli.export import form_of
+from policyscope.cli.export_form import form_of
 from policyscope.cli.flags import parse
 from policyscope.cli.place import beside, require_folder
 from policyscope.core.errors import PolicyscopeError

@@ -13,6 +13,7 @@ from policyscope.cli.bar import progress_bar
 from policyscope.cli.flags import parse
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import write_text
+from policyscope.core.numbers import rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +114,8 @@ def _table(args: Args, found: "pd.DataFrame", episodes: int) -> None:
     for line in found.head(args.limit).to_dict("records"):
         first, last = line["step"], line["until"]
         steps = str(first) if first == last else f"{first}-{last}"
-        number = [f"{line['number']:.4g}"] if numbered else []
-        ended = escape(str(line["outcome"])), f"{line['return']:.4g}"
+        number = [rounded(line["number"], 4)] if numbered else []
+        ended = escape(str(line["outcome"])), rounded(line["return"], 4)
         table.add_row(str(line["episode"]), steps, *number, *ended)
     console.print(table)
     if len(found) > args.limit:

@@ -69,7 +69,8 @@ def main(argv: Sequence[str]) -> int:
         raise BadFile(out, "is a folder", "give --out the name of a file")
     from policyscope.figures.decision_page import write_decision
     from policyscope.recordings.read import open_recording
-    from policyscope.reports.decision import ReportConfig, report
+    from policyscope.reports.config import ReportConfig
+    from policyscope.reports.decision import report
     from policyscope.reports.told import values_of
 
     config = ReportConfig(

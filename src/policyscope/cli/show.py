@@ -17,9 +17,11 @@ EXAMPLES = """Describe an agent (modules, sites with shapes, card), a recording 
 
 examples:
   policyscope show highway-ego-attention
+  policyscope show coinrun-gru --card
   policyscope show runs/rec
   policyscope show runs/rec/attention
 """
+_CAPTION = "In brackets: 95 % intervals. The whole card as JSON: --card."
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Args:
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
     """Folder of an agent, a training run, a recording or a result, or a shipped agent's name, or
     the URL of a recording."""
+    card: bool = False
+    """Print an agent's whole card as JSON, and nothing else."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if "://" in args.path or (Path(args.path) / "recording.json").is_file():
+    if args.card:
+        _print_card(args.path)
+    elif "://" in args.path or (Path(args.path) / "recording.json").is_file():
         from policyscope.recordings.show import show_recording
 
         show_recording(args.path, console)
@@ -51,6 +57,15 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _print_card(name: str) -> None:
+    import json
+    import sys
+
+    from policyscope.agents.store import load_agent
+
+    sys.stdout.write(json.dumps(load_agent(name).card, indent=2) + "\n")
+
+
 def _is_agent(folder: Path) -> bool:
     """Whether an agent lies in a folder, or was meant to: then it is told what is wrong with it."""
     return any((folder / name).exists() for name in ("agent.json", "run.json", "agent"))
@@ -60,7 +75,8 @@ def _show_agent(name: str, console: "Console") -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    from policyscope.agents.show import card_rows, facts, module_rows, shape_text
+    from policyscope.agents.card import card_lines
+    from policyscope.agents.show import facts, module_rows, shape_text
     from policyscope.agents.store import checkpoints, find_agent, load_agent
 
     agent = load_agent(name)
@@ -78,8 +94,9 @@ def _show_agent(name: str, console: "Console") -> None:
         modules.add_row(Text(label), row.kind, f"{row.parameters:,}", shape)
     console.print(modules)
     if agent.card:
-        card = Table("card", "value")
-        for key, value in card_rows(agent.card):
+        columns = Column("card", overflow="fold", ratio=2), Column("", overflow="fold", ratio=5)
+        card = Table(*columns, caption=_CAPTION, caption_justify="left")
+        for key, value in card_lines(agent.card):
             card.add_row(Text(key), Text(value))
         console.print(card)
 

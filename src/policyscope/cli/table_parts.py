@@ -1,5 +1,6 @@
 """What tables of explanations share: numbers with their intervals, checks, and the last lines."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,16 +8,24 @@ from rich.console import Console
 from rich.markup import escape
 
 from policyscope.core.checks import told_apart
+from policyscope.core.numbers import rounded
 
 
 def number_text(value: float | None, form: str = ".3g") -> str:
     """A number for a cell; a dash where there is none.
 
+    Args:
+        value: the number.
+        form: as ``format`` takes it; of significant digits, such as .3g, as ``rounded`` has them.
+
     Example:
-        >>> number_text(0.12345), number_text(None), number_text(0.5, "+.2f")
-        ('0.123', '–', '+0.50')
+        >>> number_text(23600.0), number_text(None), number_text(0.5, "+.2f")
+        ('23600', '–', '+0.50')
     """
-    return "–" if value is None else format(value, form)
+    if value is None:
+        return "–"
+    digits = re.fullmatch(r"\.(\d+)g", form)
+    return rounded(value, int(digits[1])) if digits else format(value, form)
 
 
 def interval_text(

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from policyscope.cli.environment import env_text, seeds_text
+from policyscope.core.numbers import rounded
 
 
 def evaluation_tables(name: str, values: Mapping[str, Any]) -> None:
@@ -58,7 +59,7 @@ def _differences(name: str, paired: Mapping[str, Any], n: int) -> Table:
         size = float(row["minimum_detectable_effect"])
         effect = f"{size:.2f}" if size else "unknown"  # no spread was seen to tell it by
         difference = _interval(row["difference"], n).replace("\n", " ")
-        table.add_row(label, difference, f"{row['p']:.2g}", effect)
+        table.add_row(label, difference, rounded(row["p"], 2), effect)
     return table
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 from policyscope.core.checks import Check
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.files import atomic_folder, check_schema, digest, read_json, write_json
+from policyscope.core.numbers import rounded
 from policyscope.core.registry import find
 
 VERSION = 1
@@ -134,7 +135,8 @@ def _checks_html(checks: Sequence[Check], unchecked: str | None) -> str:
     if not checks:
         return f"<p>Unchecked: {html.escape(unchecked or '')}</p>"
     rows = "".join(
-        _row(c.name, f"{c.value:.4g}", f"{c.sense} {c.bound:.4g}", c.n, _verdict(c)) for c in checks
+        _row(c.name, rounded(c.value, 4), f"{c.sense} {rounded(c.bound, 4)}", c.n, _verdict(c))
+        for c in checks
     )
     head = "".join(f"<th>{name}</th>" for name in ("check", "value", "bound", "n", ""))
     return f"<table><tr>{head}</tr>{rows}</table>"

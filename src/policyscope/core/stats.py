@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.numbers import rounded
 
 Numbers = np.ndarray | Sequence[Any]
 
@@ -34,7 +35,8 @@ class Interval:
     level: float = 0.95
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}] (n={self.n})"
+        mean, low, high = (rounded(number, 4) for number in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}] (n={self.n})"
 
     def overlaps(self, other: "Interval") -> bool:
         """Whether the two intervals share a value."""
@@ -131,7 +133,7 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
     """
     if n < 1 or not 0 <= k <= n:
         raise PolicyscopeError(f"a proportion needs 0 <= k <= n and n >= 1, got {k} of {n}")
-    z = stats.norm.ppf((1 + level) / 2)
+    z = scipy.stats.norm.ppf((1 + level) / 2)
     share, weight = k / n, 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / weight
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / weight
@@ -214,7 +216,7 @@ def minimum_detectable_effect(
     """
     if n < 2:
         return float("inf")
-    quantiles = stats.t.ppf([(1 + level) / 2, power], n - 1)
+    quantiles = scipy.stats.t.ppf([(1 + level) / 2, power], n - 1)
     return float(quantiles.sum() * sd_of_differences / np.sqrt(n))
 
 

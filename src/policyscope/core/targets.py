@@ -97,8 +97,8 @@ def evaluate(
     """
     if horizon(target):
         raise PolicyscopeError(
-            f"target '{target}' looks ahead; it needs the rows of whole episodes "
-            "(evaluate_terms, then at_offsets)"
+            f"target '{target}' looks ahead, and this needs it of one step: ask for it at the "
+            "later step itself, without @t"
         )
     return sum_terms(evaluate_terms(target, outputs, sites, actions, taken, directions))
 

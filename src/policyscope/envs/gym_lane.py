@@ -11,6 +11,7 @@ import numpy as np
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.entities import Entities
 from policyscope.envs.gym_spaces import describe, to_native
+from policyscope.envs.gym_stack import OPTION, Stacked
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import LaneStep, Snapshot, Start
@@ -31,7 +32,8 @@ class GymLane:
     since; restoring runs them again and refuses unless every observation and reward agrees.
 
     Args:
-        spec: ``gym:ID``; the options are passed to ``gymnasium.make``.
+        spec: ``gym:ID``; the options are passed to ``gymnasium.make``, but for ``frame_stack``: so
+            many observations are joined (``gym_stack.Stacked``).
     """
 
     exact_restore = False
@@ -179,7 +181,9 @@ def _open(spec: EnvSpec) -> gym.Env[Any, Any]:
         modes = getattr(creator, "metadata", {}).get("render_modes", ())
         # An environment in this mode draws nothing until it is asked to.
         mode: dict[str, Any] = {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
-        return gym.make(name, disable_env_checker=True, **mode, **spec.options)
+        options = {key: value for key, value in spec.options.items() if key != OPTION}
+        env = gym.make(name, disable_env_checker=True, **mode, **options)
+        return Stacked(env, spec.options[OPTION]) if OPTION in spec.options else env
     except _UNKNOWN:
         raise UnknownName("Gymnasium environment", name, gym.registry) from None
     except (gym.error.DependencyNotInstalled, ImportError) as error:

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from policyscope.core.numbers import signed
 from policyscope.core.result import Result
 from policyscope.figures.theme import dress, faint, head_colour, ink
 
@@ -131,8 +132,8 @@ def _oriented(row: xr.Dataset, quantity: int, head: int) -> tuple[float, float, 
 
 def _interval(row: xr.Dataset, quantity: int, head: int) -> str:
     estimate, low, high = (float(row[k][quantity, head]) for k in ("estimate", "low", "high"))
-    ends = f" [{low:+.3g}, {high:+.3g}]" if np.isfinite(low) else ""
-    return f"{estimate:+.3g}{ends}"
+    ends = f" [{signed(low)}, {signed(high)}]" if np.isfinite(low) else ""
+    return f"{signed(estimate)}{ends}"
 
 
 def _reach(data: xr.Dataset) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 from policyscope.circuits.report import report
 from policyscope.circuits.traces import default_site, traces
+from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.figures.actions import MOST, draw_actions
 from policyscope.figures.attention import draw
@@ -85,7 +86,7 @@ def _interval(found: dict[str, float | None]) -> str:
 
 def _checks(result: Result) -> str:
     rows = [
-        [c.name, f"{c.value:.3g}", f"{c.sense} {c.bound:.3g}", str(c.n),
+        [c.name, rounded(c.value), f"{c.sense} {rounded(c.bound)}", str(c.n),
          "passed" if c.passed else "FAILED"]
         for c in result.checks
     ]  # fmt: skip

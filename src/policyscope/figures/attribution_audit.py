@@ -36,7 +36,9 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
             marker={"size": 10, "color": head_colour(0)},
             error_x={"type": "data", "symmetric": False, "array": reach[0],
                      "arrayminus": reach[1], "thickness": 1.5, "width": 4},
-            hovertemplate=f"%{{y}}: {name} %{{x:.3f}}<extra></extra>", row=1, col=column,
+            customdata=own["n"].values if "n" in own else np.full(mean.shape, "?"),
+            hovertemplate=f"%{{y}}: {name} %{{x:.3f}}, n %{{customdata}}<extra></extra>",
+            row=1, col=column,
         )  # fmt: skip
         figure.add_vline(
             x=nothing[column - 1], line={"color": ink(mode)["zero"], "dash": "dot", "width": 1},

@@ -17,6 +17,7 @@ from policyscope.attribution.results.wording import (
     kind_words,
 )
 from policyscope.attribution.trust.line import ROWS
+from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.figures.attribution import draw
 from policyscope.figures.attribution_actions import draw_actions
@@ -25,6 +26,7 @@ from policyscope.figures.attribution_maps import ACROSS, maps, strip
 from policyscope.figures.baseline import draw_baseline
 from policyscope.figures.conductance import draw_conductance
 from policyscope.figures.page import code, note, table, write_page
+from policyscope.figures.trust_table import checks_table, mean_text, trust_table
 
 TRUST = (
     "Means of episodes' means, with bootstrap intervals over episodes where there are several; "
@@ -58,31 +60,13 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
         path: file to write.
         mode: light or dark.
     """
-    checks = [
-        (
-            c.name,
-            f"{c.value:.3g}",
-            f"{c.sense} {c.bound:.3g}",
-            str(c.n),
-            "yes" if c.passed else "NO",
-        )
-        for c in result.checks
-    ]
-    trust = [
-        (line["name"], _told(line), line["better"], line["reading"], str(line["n"]))
-        for line in result.data.attrs["trust"]
-    ]
     decisions = min(result.data.sizes["row"], ROWS)
     fewer = fewer_words(result.data.attrs["trust"], decisions)
     parts = [
         *_figures(result, mode),
         _entities(result),
-        table("Trust", ("figure", "mean [95 %]", "better", "reads", "n"), trust, f"{TRUST} {fewer}")
-        if trust
-        else "",
-        table("Checks", ("check", "value", "bound", "n", "met"), checks)
-        if checks
-        else note(result.unchecked or "", "Checks"),
+        trust_table(result.data.attrs["trust"], f"{TRUST} {fewer}"),
+        checks_table(result.checks) if result.checks else note(result.unchecked or "", "Checks"),
         code(result.python or "", "Again in Python"),
     ]
     write_page(path, f"attribution of {result.data.attrs['target']}", parts, mode)
@@ -124,7 +108,7 @@ def _entities(result: Result) -> str:
         (
             line["name"],
             str(line["steps"]),
-            *(f"{line[name]:.3g}" for name in told),
+            *(_mean(line, name) for name in told),
             f"{line['greatest']:.0%}",
         )
         for line in lines[:TOP]
@@ -137,9 +121,7 @@ def _entities(result: Result) -> str:
     return table("Who accounts for most", head, rows, words)
 
 
-def _told(line: Mapping[str, Any]) -> str:
-    if line["mean"] is None:
-        return "none"
-    if line["low"] is None or line["high"] is None:
-        return f"{line['mean']:.3g} (one episode)"
-    return f"{line['mean']:.3g} [{line['low']:.3g}, {line['high']:.3g}]"
+def _mean(line: Mapping[str, Any], name: str) -> str:
+    """A number of an entity; means of kinds with their interval over episodes."""
+    interval = line.get(name.replace("_mean", "_interval"))
+    return mean_text(interval) if interval and name.endswith("_mean") else rounded(line[name])

@@ -2,9 +2,9 @@
 
 import numpy as np
 import plotly.graph_objects as go
-import xarray as xr
 from plotly.subplots import make_subplots
 
+from policyscope.attribution.results.conducted import by_named_input
 from policyscope.core.result import Result
 from policyscope.figures.theme import dress, ink
 
@@ -61,22 +61,3 @@ def draw_conductance(result: Result, mode: str = "light") -> go.Figure | None:
         width=max(900, 34 * sum(widths) + 260), height=160 + 18 * len(units),
         margin={"t": 120, "r": 90},
     )  # fmt: skip
-
-
-def by_named_input(data: xr.Dataset) -> tuple[list[str], np.ndarray] | None:
-    """Names of inputs, and what comes from each to each unit (unit, input).
-
-    Of vehicles the features of the ego and, summed over their rows, of the others; of few inputs
-    each; None for frames.
-
-    Args:
-        data: with ``by_input`` (unit, input axes).
-    """
-    values = data["by_input"].values
-    if values.ndim == 3:
-        features = data.attrs.get("features") or [str(i) for i in range(values.shape[2])]
-        names = [f"ego {name}" for name in features] + [f"all others {name}" for name in features]
-        return names, np.concatenate([values[:, 0], values[:, 1:].sum(1)], 1)
-    if values.ndim == 2 and values.shape[1] <= SHOWN:
-        return [str(i) for i in range(values.shape[1])], values
-    return None

@@ -1,18 +1,21 @@
 """The page that ``policyscope report`` writes: one decision, in one HTML file without scripts."""
 
 import html
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from policyscope.attribution.results.wording import baseline_words, fewer_words
 from policyscope.core.files import write_text
+from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.figures.decision_pictures import drawn, legend, video
 from policyscope.figures.decision_style import style
 from policyscope.figures.fork_page import words as fork_words
+from policyscope.reports.numbers import executed_words
 from policyscope.reports.parts import Blame, Numbers, Report
-from policyscope.reports.told import share_words, target_words
+from policyscope.reports.told import alone_of, interval_words, share_words, target_words
 
 _MOST = 12
 #: Of what the policy puts out.
@@ -96,7 +99,9 @@ def _numbers(numbers: Numbers) -> str:
             f'<td class="bar">{bar}</td><td>{", ".join(marks)}</td></tr>'
         )
     left = len(numbers.values) - len(rows)
-    told = "".join(
+    done = executed_words(numbers)
+    told = _p(f"Executed: {_minus(done)}.") if done else ""
+    told += "".join(
         _p(f"{name}: {_number(value)}{_unit(UNITS, name)}") for name, value in numbers.told.items()
     )
     more = _p(f"and {left} more below these") if left else ""
@@ -123,6 +128,7 @@ def _attribution(report: Report, mode: str) -> str:
     target, words = float(data["target"].values[0]), target_words(blame)
     told = (
         f"{words[0].upper()}{words[1:]} is {_number(target)}{_unit(data['target'].attrs)}. "
+        f"{''.join(f'{_minus(one.told)}. ' for one in alone_of(report))}"
         f"{data.attrs['method'].replace('_', ' ').capitalize()} at {data.attrs['site']} "
         f"{_what_is_shared(blame.result)}. Positive speaks for it, negative against it."
     )
@@ -203,24 +209,21 @@ def _trust(blame: Blame) -> str:
 
 
 def _interval(line: dict[str, Any]) -> str:
-    if line["mean"] is None:
-        return "none"
-    if line["low"] is None or line["high"] is None:
-        return f"{_number(line['mean'])} (one episode)"
-    return f"{_number(line['mean'])} [{_number(line['low'])}, {_number(line['high'])}]"
+    return interval_words(line).replace("-", "\N{MINUS SIGN}")
 
 
 def _nearest(report: Report) -> str:
     nearest = report.nearest
     if nearest is None:
         return ""
+    if nearest.result is None:
+        return _p(_needless(report.numbers, nearest.action), "found")
     tried = int(nearest.result.data.attrs["entities"])
     what = f"removing and moving each of the {tried} nearest entities by up to four of its lengths"
-    if nearest.after is None:
+    if nearest.before is None or nearest.after is None:
         told = f"None was found in which the agent prefers {nearest.action}. Tried: {what}."
         return f"{_p(told)}{_checks(nearest.result)}"
-    first = nearest.result.data.isel(change=0)
-    who = int(first["identity"])
+    who = int(nearest.result.data["identity"].values[nearest.change or 0])
     told = f"The agent prefers {nearest.action} after this change alone: {nearest.told}."
     return (
         f'{_p(told, "found")}<div class="pair">'
@@ -231,13 +234,24 @@ def _nearest(report: Report) -> str:
     )
 
 
+def _needless(numbers: Numbers | None, action: str) -> str:
+    told = f"No change is needed: the agent prefers {action} in the scene as it is"
+    if numbers is None or numbers.best is None or numbers.taken is None:
+        return f"{told}."
+    best, done = (_number(numbers.values[place]) for place in (numbers.best, numbers.taken))
+    what = numbers.called(numbers.taken)
+    return f"{told} ({numbers.kind} {best}). What was done, {what}, has {done}."
+
+
 def _without(report: Report) -> str:
     one, numbers = report.without, report.numbers
     if one is None:
         return ""
     before, after = one.target
+    keys = " and ".join(dict.fromkeys(each.action for each in alone_of(report)))
+    of = f", of {keys} alone," if keys else ""
     moved = (
-        f"The target goes from {_number(before)} to {_number(after)}. "
+        f"The target{of} goes from {_number(before)} to {_number(after)}. "
         if before is not None and after is not None
         else ""
     )
@@ -322,7 +336,12 @@ def _p(text: str, kind: str = "") -> str:
     return f"<p{named}>{html.escape(text)}</p>"
 
 
+def _minus(text: str) -> str:
+    """Numbers of a text with a true minus; names keep their hyphens."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "\N{MINUS SIGN}", text)
+
+
 def _number(value: Any) -> str:
     value = float(value)
-    text = "0" if value == 0 else f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.1e}"
+    text = "0" if value == 0 else rounded(value) if abs(value) >= 1e-4 else f"{value:.1e}"
     return text.replace("-", "\N{MINUS SIGN}")

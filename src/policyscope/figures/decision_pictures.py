@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from policyscope.core.numbers import rounded
 from policyscope.figures.attribution_maps import COLOURS
 from policyscope.figures.png import png_url
 from policyscope.reports.parts import Picture
@@ -58,7 +59,7 @@ def drawn(
         strength = 0.0 if share is None or flat is not None else 0.75 * abs(share) / reach
         named = ' class="marked"' if marked is not None else ""
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.corners)
-        told = one.name if share is None else f"{one.name}: {share:.3g}"
+        told = one.name if share is None else f"{one.name}: {rounded(share)}"
         marks.append(
             f'<polygon{named} points="{points}" style="stroke:{colour};fill:{colour};'
             f'fill-opacity:{strength:.2f}"><title>{html.escape(told)}</title></polygon>'

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from policyscope.core.files import write_text
+from policyscope.core.numbers import rounded
 from policyscope.figures.theme import HEAD_COLOURS, ink
 from policyscope.recordings.highlights.clips import Clip
 from policyscope.recordings.highlights.moments import KINDS, Moment
@@ -321,4 +322,4 @@ def _path(x: list[float], values: np.ndarray, high: float, scale: np.ndarray) ->
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    return rounded(value).replace("-", "\N{MINUS SIGN}")

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from policyscope.attribution.results.time_summary import all_values, by_steps_ago
+from policyscope.core.numbers import rounded, signed
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
 from policyscope.figures.attribution_maps import COLOURS
@@ -32,11 +33,12 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     figure = _single(result, mode) if single else _many(result, mode)
     if single:
         of = {name: data[name].values[0] for name in ("episode", "step", "target", "change")}
-        count = f"episode {of['episode']}, step {of['step']}, target {of['target']:.3g}, "
-        count += f"{of['change']:+.3g} from the baseline"
+        count = f"episode {of['episode']}, step {of['step']}, target {rounded(of['target'])}, "
+        count += f"{signed(of['change'])} from the baseline"
     else:
         episodes = len(np.unique(data["episode"].values))
-        count = f"{data.sizes['row']:,} decisions of {episodes} episodes"
+        count = f"{data.sizes['row']:,} decisions of "
+        count += f"{episodes} episodes, 95 % intervals" if episodes > 1 else "one episode"
     figure.update_annotations(font={"size": 13})
     return figure.update_layout(
         title=f"{data.attrs['target']}, through time<br><span style='font-size:13px;color:{soft}'>"
@@ -60,7 +62,7 @@ def _many(result: Result, mode: str) -> go.Figure:
             x=x, y=[one.mean for one in found], marker={"color": colours}, showlegend=False,
             error_y={
                 "type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
-                "color": ink(mode)["text"],
+                "color": ink(mode)["text"], "visible": any(one.n > 1 for one in found),
                 "array": [_reach(one.high - one.mean) for one in found],
                 "arrayminus": [_reach(one.mean - one.low) for one in found],
             },

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from policyscope.attribution.results.time_summary import by_steps_ago
+from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
 from policyscope.figures.page import code, note, table, write_page
 from policyscope.figures.through_time import draw
+from policyscope.figures.trust_table import checks_table, trust_table
 
 _WORDS = (
     "Integrated gradients of the target share its change from the baseline out over the last "
@@ -16,6 +18,11 @@ _MANY = (
     " A share is a value over the sum of all values of its decision without their signs; intervals "
     "are 95 % bootstrap intervals over episodes. Decisions of younger episodes have no such step "
     "and do not count there."
+)
+
+_TRUST = (
+    "Whole observations, and the memory before them, are set to the baseline or put back. Means "
+    "over episodes of some of the decisions."
 )
 
 
@@ -39,21 +46,12 @@ def write_through_time_page(result: Result, path: Path, mode: str = "light") -> 
         )
         for line in by_steps_ago(result)
     ]
-    checks = [
-        (
-            c.name,
-            f"{c.value:.3g}",
-            f"{c.sense} {c.bound:.3g}",
-            str(c.n),
-            "yes" if c.passed else "NO",
-        )
-        for c in result.checks
-    ]
     parts = [
         draw(result, mode),
         note(words),
         table("By steps ago", ("steps ago", *(head[kind] for kind in kinds), "decisions"), lines),
-        table("Checks", ("check", "value", "bound", "n", "met"), checks),
+        trust_table(result.data.attrs["trust"], _TRUST),
+        checks_table(result.checks),
         code(result.python or "", "Again in Python"),
     ]
     write_page(path, f"{result.data.attrs['target']} through time", parts, mode)
@@ -61,5 +59,5 @@ def write_through_time_page(result: Result, path: Path, mode: str = "light") -> 
 
 def _told(interval: Interval) -> str:
     if interval.n < 2:
-        return f"{interval.mean:.3g}"
-    return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
+        return rounded(interval.mean)
+    return f"{rounded(interval.mean)} [{rounded(interval.low)}, {rounded(interval.high)}]"

@@ -11,10 +11,11 @@ import numpy as np
 import xarray as xr
 
 from policyscope.attribution.asking.targets import default_target
-from policyscope.attribution.config import METHODS, AttributionConfig
+from policyscope.attribution.config import APART, METHODS, AttributionConfig
 from policyscope.attribution.explain import attribute
 from policyscope.attribution.methods.table import refused
 from policyscope.attribution.results.entity_shares import adds_up
+from policyscope.attribution.results.wording import compared_words
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.panel.contract.attribution import (
@@ -62,7 +63,7 @@ def choices(shelf: Shelf, worlds: Worlds, rec: str) -> AttributionChoices:
                 target = default_target(agent)
             except PolicyscopeError:  # of several continuous actions one must be named
                 target = ""
-        methods = [MethodLine(name=name, about=about) for name, about in METHODS.items()]
+        methods = [MethodLine(name=name, about=METHODS[name]) for name in APART]
         return AttributionChoices(methods=methods, sites=list(fits), refused=fits, target=target)
 
     return shelf.kept(recording, "attribution choices", make, lambda made: 1000 * len(made.sites))
@@ -137,6 +138,7 @@ def answer(
         method=str(data.attrs["method"]),
         site=str(data.attrs["site"]),
         **{name: _number(data, of) for name, of in _NUMBERS.items()},
+        baseline=compared_words(result),
         over="entities" if "vehicles" in data else "none" if flat is None else "frame",
         height=height,
         width=width,

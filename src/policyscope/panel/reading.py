@@ -19,7 +19,8 @@ from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail, 
 from policyscope.panel.contract.result import ResultDetail
 from policyscope.panel.ranges import byte_range
 from policyscope.panel.shelf import episode_file, library, pictures, results, thumbnails
-from policyscope.panel.shelf.describe import describe, episode_detail, episode_table
+from policyscope.panel.shelf.describe import describe
+from policyscope.panel.shelf.episodes import episode_detail, episode_table
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.views import overlays, step_table, tracks
 

@@ -13,13 +13,13 @@ from safetensors import SafetensorError
 
 from policyscope.agents.agent import Agent
 from policyscope.core.errors import BadFile, system_cause
+from policyscope.core.threads import one_thread
 from policyscope.envs.make import make
-from policyscope.recordings.gather import gather, slimmed
-from policyscope.recordings.open_shards import steps_together
 from policyscope.recordings.plan import Plan, prepare
-from policyscope.recordings.store import shard_folder, write_shard
+from policyscope.recordings.shards.gather import gather, slimmed
+from policyscope.recordings.shards.open_shards import steps_together
+from policyscope.recordings.shards.store import shard_folder, write_shard
 from policyscope.rollouts.loop import Row, Watch, rollout, seeded_episodes
-from policyscope.rollouts.shards import one_thread
 
 PROBE_SECONDS = 4.0
 #: A long recording is probed for this part of its time, up to a limit in seconds.

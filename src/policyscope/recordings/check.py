@@ -9,8 +9,6 @@ from typing import Any
 from policyscope.agents.fit import fingerprint
 from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, system_cause
-from policyscope.recordings.check_shard import Fault, check_shard
-from policyscope.recordings.checksums import file_names, file_sum, require_seal
 from policyscope.recordings.plan import (
     OPTIONAL,
     UNKNOWN,
@@ -19,8 +17,10 @@ from policyscope.recordings.plan import (
     read_header,
     require_layout,
 )
-from policyscope.recordings.remote import SEAL, TABLE, is_url, outline
-from policyscope.recordings.store import finished_shards, same_table, shard_folder
+from policyscope.recordings.shards.check_shard import Fault, check_shard
+from policyscope.recordings.shards.checksums import file_names, file_sum, require_seal
+from policyscope.recordings.shards.remote import SEAL, TABLE, is_url, outline
+from policyscope.recordings.shards.store import finished_shards, same_table, shard_folder
 
 Progress = Callable[[int, int], None]
 #: Entries of a recording.json without checksums.

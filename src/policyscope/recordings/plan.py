@@ -20,8 +20,8 @@ from policyscope.core.sites import Site, select
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Start
-from policyscope.recordings.checksums import folder_sums, sealed
-from policyscope.recordings.store import shard_folder
+from policyscope.recordings.shards.checksums import folder_sums, sealed
+from policyscope.recordings.shards.store import shard_folder
 
 SCHEMA = 1
 LANES = 8

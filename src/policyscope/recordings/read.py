@@ -11,9 +11,12 @@ import xarray as xr
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import load_agent
-from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
+from policyscope.core.errors import BadFile, UnknownName
 from policyscope.core.registry import find
-from policyscope.recordings.dataset import episode_dataset
+from policyscope.recordings.arrays.dataset import episode_dataset
+from policyscope.recordings.arrays.selection import Selection
+from policyscope.recordings.arrays.windows import Windows
+from policyscope.recordings.errors import NoAgent, UnknownEpisode
 from policyscope.recordings.plan import (
     UNKNOWN,
     plan_of,
@@ -21,34 +24,16 @@ from policyscope.recordings.plan import (
     require_layout,
     thinned_error,
 )
-from policyscope.recordings.selection import Selection
-from policyscope.recordings.store import (
+from policyscope.recordings.shards.store import (
     ShardReader,
     finished_shards,
     read_table,
     rebuild_episodes,
     shard_folder,
 )
-from policyscope.recordings.windows import Windows
 
 #: Shards whose tables of entities are kept in memory.
 TABLES = 4
-
-
-class UnknownEpisode(UnknownName):
-    """A number that stands for no episode of a recording."""
-
-    def __init__(self, message: str):
-        PolicyscopeError.__init__(self, message)
-
-
-class NoAgent(UnknownName):
-    """A recording of episodes of another program, of whose agent nothing is known."""
-
-    def __init__(self, path: Path):
-        super().__init__("agent", path.name, ())
-        told = "the recording holds no agent: its episodes were imported, their policy is unknown"
-        self.args = (f"{path}: {told}",)
 
 
 def open_recording(path: str | Path, partial: bool = False) -> "Recording":
@@ -79,7 +64,7 @@ def place_of(path: str | Path) -> Path:
         BadFile: a URL that cannot be reached, or where there is no recording.
     """
     if "://" in str(path):
-        from policyscope.recordings.remote import mirrored
+        from policyscope.recordings.shards.remote import mirrored
 
         return mirrored(str(path))
     return Path(path)
@@ -327,7 +312,7 @@ class Recording:
         return self._whole.split(hold_out, seed)
 
     def batches(self, length: int, batch: int, **options: Any) -> Iterator[dict[str, np.ndarray]]:
-        """Shuffled batches of windows, for training; see ``recordings.loader.batches``."""
+        """Shuffled batches of windows, for training; see ``recordings.arrays.loader.batches``."""
         return self._whole.batches(length, batch, **options)
 
     def video(self, k: int, size: int = 480) -> bytes:
@@ -378,13 +363,17 @@ class Recording:
         """
         return self._find(k)[1]
 
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {number: at for at, number in enumerate(self.episodes["episode"].tolist())}
+
     def _find(self, k: int) -> tuple[ShardReader, pd.Series]:
-        lines = self.episodes[self.episodes["episode"] == k]
-        if not len(lines):
+        at = self._places.get(k)
+        if at is None:
             known = self.episodes["episode"]
             held = f"{known.min()}..{known.max()}" if len(known) else "none"
             raise UnknownEpisode(f"there is no episode {k} in {self.path}; it holds {held}")
-        line = lines.iloc[0]
+        line = self.episodes.iloc[at]
         return self._shards[int(line["shard"])], line
 
     def __repr__(self) -> str:

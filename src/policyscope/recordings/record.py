@@ -17,8 +17,6 @@ from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Stepper
-from policyscope.recordings.gather import gather, slimmed
-from policyscope.recordings.open_shards import OpenShards
 from policyscope.recordings.plan import (
     SHARD_EPISODES,
     Plan,
@@ -28,7 +26,9 @@ from policyscope.recordings.plan import (
     read_plan,
 )
 from policyscope.recordings.read import Recording, open_recording
-from policyscope.recordings.remote import (
+from policyscope.recordings.shards.gather import gather, slimmed
+from policyscope.recordings.shards.open_shards import OpenShards
+from policyscope.recordings.shards.remote import (
     TABLE,
     RemoteRecorder,
     begun,
@@ -36,7 +36,7 @@ from policyscope.recordings.remote import (
     gather_tables,
     is_url,
 )
-from policyscope.recordings.store import (
+from policyscope.recordings.shards.store import (
     ShardReader,
     finished_shards,
     rebuild_episodes,

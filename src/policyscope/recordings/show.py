@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.numbers import rounded
 from policyscope.core.stats import Interval, bootstrap_mean, wilson
 from policyscope.recordings.plan import NO_SEED, UNKNOWN
 from policyscope.recordings.read import Recording, open_recording
@@ -66,7 +67,7 @@ def facts(recording: Recording) -> dict[str, str]:
         left = len(returns) - len(known)
         others = f"; of {left} pieces of episodes it is unknown" if left else ""
         interval = bootstrap_mean(known, seed=0)
-        equal = f"{interval.mean:.4g} in all {len(known)} episodes"
+        equal = f"{rounded(interval.mean, 4)} in all {len(known)} episodes"
         told = f"{interval}, 95 % bootstrap interval"
         lines["return"] = (equal if interval.low == interval.high else told) + others
     elif len(returns):
@@ -190,4 +191,4 @@ def size_text(count: int) -> str:
         '1.23 MB'
     """
     power = min(3, int(np.log10(max(count, 1))) // 3)
-    return f"{count / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB')[power]}"
+    return f"{rounded(count / 1000**power)} {('bytes', 'kB', 'MB', 'GB')[power]}"

@@ -2,26 +2,28 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from policyscope.attribution.config import AttributionConfig
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.core.target_parser import parse_target
-from policyscope.envs.actions import action_names, effects
+from policyscope.envs.actions import action_names
 from policyscope.envs.entities import scene_units
 from policyscope.envs.scene import SceneEdit
+from policyscope.recordings.arrays.steps import rows_of_episode
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.fork import ForkConfig, fork
 from policyscope.recordings.replays.whatif import ask, sites_of_targets
 from policyscope.recordings.replays.why_not import why_not
 from policyscope.recordings.replays.worlds import Worlds
-from policyscope.recordings.steps import rows_of_episode
 from policyscope.reports.blame import blame_of, method_for, removable
+from policyscope.reports.config import ReportConfig
+from policyscope.reports.numbers import joined, numbers_of, values_of_head
 from policyscope.reports.origin import commands_of, origin_of
 from policyscope.reports.parts import Blame, Nearest, Numbers, Picture, Report, Without
 from policyscope.reports.pictures import film, picture, seen
@@ -29,38 +31,6 @@ from policyscope.reports.pictures import film, picture, seen
 PARTS = ("numbers", "clip", "scene", "attribution", "why not", "without", "fork")
 #: Called with the number of parts done, of all parts, and the name of the next one.
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class ReportConfig:
-    """What a report asks.
-
-    Args:
-        target: what is attributed; empty: why this action rather than others.
-        method: of attribution; empty: shapley over vehicles, else integrated_gradients.
-        site: what it is attributed to.
-        seeds: pairs of futures that are played on.
-        fork: whether futures are played.
-        size: side of pictures in pixels.
-        seed: of what is drawn.
-
-    Raises:
-        PolicyscopeError: a number that makes no sense.
-    """
-
-    target: str = ""
-    method: str = ""
-    site: str = "preprocess"
-    seeds: int = 10
-    fork: bool = True
-    size: int = 320
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1 or self.seed < 0:
-            raise PolicyscopeError("--seeds must be at least 1 and --seed 0 or more")
-        if not 64 <= self.size <= 1024:
-            raise PolicyscopeError(f"--size must lie between 64 and 1024, got {self.size}")
 
 
 def report(
@@ -172,22 +142,22 @@ class _Parts:
             return seen(self.recording, *self.at, self.config.size)
 
     def nearest(self, numbers: Numbers | None) -> Nearest:
-        if numbers is None or numbers.second is None:
-            raise PolicyscopeError("only agents with discrete actions have a runner-up action")
-        asked = numbers.actions[numbers.second][0]
-        action = _called(self.recording)[asked]
-        result = why_not(self.recording, *self.at, asked, worlds=self.worlds)
-        first = result.data.isel(change=0)
-        before = self.drawn()
+        if numbers is None or numbers.other is None:
+            raise PolicyscopeError("only agents with discrete actions have another action")
+        other = numbers.other
+        action = numbers.called(other)
+        if other == numbers.best:
+            return Nearest(None, action)
+        result = why_not(self.recording, *self.at, numbers.actions[other][0], worlds=self.worlds)
+        first, before = result.data.isel(change=0), self.drawn()
         if float(first["margin"]) <= 0:
-            return Nearest(result, action, "", before, None)
+            return Nearest(result, action, before=before)
         kind, who = str(first["kind"].values), int(first["identity"])
-        place = {name: float(first[name]) for name in ("x", "y")} if kind == "move" else {}
-        after = self.drawn(SceneEdit(kind, who, place))
+        to = {name: float(first[name]) for name in ("x", "y")} if kind == "move" else {}
         told, far = str(first["told"].values), float(first["distance"])
         if np.isfinite(far):
-            told += f", by {far:.3g} {scene_units(self.recording.env.id)[0]}".rstrip()
-        return Nearest(result, action, told, before, after)
+            told += f", by {rounded(far)} {scene_units(self.recording.env.id)[0]}".rstrip()
+        return Nearest(result, action, told, 0, before, self.drawn(SceneEdit(kind, who, to)))
 
     def drawn(self, *edits: SceneEdit) -> Picture:
         """The scene, or what edits make of it."""
@@ -209,9 +179,12 @@ class _Parts:
             names[int(a)] if names else ", ".join(f"{x:.2f}" for x in np.atleast_1d(a))
             for a in (answer.recorded_best, answer.changed.action)
         ]
-        values = [_values(head, moment.outputs) for moment in (answer.recorded, answer.changed)]
+        values = [
+            values_of_head(head, moment.outputs) for moment in (answer.recorded, answer.changed)
+        ]
         if numbers and numbers.actions:
-            values = [_joined(numbers.kind, each, numbers.actions) for each in values]
+            values = [joined(numbers.kind, each, numbers.actions) for each in values]
+            actions = [numbers.called(int(np.argmax(each))) for each in values]
         return Without(
             str(one["name"]), int(one["identity"]), answer.target(target),
             (actions[0], actions[1]), (values[0], values[1]),
@@ -229,56 +202,6 @@ class _Parts:
 
     def close(self) -> None:
         self.worlds.close()
-
-
-def numbers_of(recording: Recording, episode: int, step: int) -> Numbers:
-    """What the policy put out at a recorded step.
-
-    Args:
-        recording: an opened recording.
-        episode: number of the episode.
-        step: row of the episode.
-
-    Raises:
-        PolicyscopeError: it holds no outputs of the policy.
-    """
-    row = rows_of_episode(recording, episode, step, 1)
-    outputs = {name: row.column(name)[0] for name in recording.outputs}
-    names, action = recording.space.actions, row.column("action")[0]
-    told = {"value": float(np.ravel(outputs["value"])[0])} if "value" in outputs else {}
-    head = next((h for h, n in _OUTPUT.items() if n in outputs), None)
-    if head is None:
-        raise PolicyscopeError("the recording holds no outputs of the policy")
-    values = _values(head, outputs)
-    if head == "gaussian" or not names:
-        parts = tuple(f"action {i}" for i in range(len(values)))
-        return Numbers("mean of the action", parts, values, None, None, told)
-    kind = "Q-value" if head == "q" else "probability"
-    groups = effects(recording.env.id, names)
-    actions = tuple(tuple(sorted(group, key=lambda i: -values[i])) for _, group in groups)
-    taken, best = (
-        next(i for i, group in enumerate(actions) if one in group)
-        for one in (int(action), int(np.argmax(values)))
-    )
-    called = tuple(name for name, _ in groups)
-    return Numbers(kind, called, _joined(kind, values, actions), taken, best, told, actions)
-
-
-_OUTPUT = {"q": "q", "categorical": "logits", "gaussian": "mean"}
-
-
-def _values(head: str, outputs: Any) -> tuple[float, ...]:
-    """A number for each action: Q-values, probabilities, or means."""
-    values = np.ravel(outputs[_OUTPUT[head]]).astype(float)
-    return tuple((softmax(values) if head == "categorical" else values).tolist())
-
-
-def _joined(
-    kind: str, values: tuple[float, ...], groups: tuple[tuple[int, ...], ...]
-) -> tuple[float, ...]:
-    """Numbers of actions that do the same: the sum of probabilities, the largest Q-value."""
-    whole = sum if kind == "probability" else max
-    return tuple(whole(values[i] for i in group) for group in groups)
 
 
 def _called(recording: Recording) -> list[str]:

@@ -14,7 +14,7 @@ from policyscope.recordings.subject import subject
 from policyscope.reports.parts import Nearest, Without
 
 if TYPE_CHECKING:
-    from policyscope.reports.decision import ReportConfig
+    from policyscope.reports.config import ReportConfig
 
 
 def origin_of(recording: Recording, episode: int) -> dict[str, str]:
@@ -101,7 +101,7 @@ def commands_of(
         "report": ["report", place, *how, *seeds, *given],
         "attribution": ["explain", place, *how, *drawn],
     }
-    if nearest:
+    if nearest and nearest.result is not None:
         lines["why not"] = ["why-not", place, nearest.result.data.attrs["action"]]
     if without:
         edit = ["--edit", f"remove {without.identity}"]

@@ -17,12 +17,17 @@ class Numbers:
     Args:
         kind: what the numbers are: Q-value, probability, or mean of a continuous action.
         names: of the actions, or of their parts; one name for all actions that do the same.
-        values: one for each name.
+        values: one for each name; of actions that do the same the sum of probabilities, or the
+            largest Q-value.
         taken: place of the executed action among the names; None where actions are continuous.
-        best: place of the action that the policy prefers; None likewise.
+        best: place of the greatest value; None likewise.
         told: other numbers by name, such as the value.
         actions: numbers of the actions that each name stands for, the most likely first; empty
             where they are continuous.
+        effects: what each single action is called; actions that do the same share one.
+        keys: name of each single action.
+        single: number of each single action.
+        executed: number of the executed action.
     """
 
     kind: str
@@ -32,14 +37,22 @@ class Numbers:
     best: int | None
     told: dict[str, float] = field(default_factory=dict)
     actions: tuple[tuple[int, ...], ...] = ()
+    effects: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    single: tuple[float, ...] = ()
+    executed: int | None = None
 
     @property
-    def second(self) -> int | None:
-        """Place of the action that comes next after the one the policy prefers."""
-        if self.best is None or len(self.values) < 2:
+    def other(self) -> int | None:
+        """Place of the greatest value among what was not done."""
+        if self.taken is None or len(self.values) < 2:
             return None
         order = np.argsort(-np.array(self.values), kind="stable")
-        return int(next(a for a in order if a != self.best))
+        return int(next(a for a in order if a != self.taken))
+
+    def called(self, place: int) -> str:
+        """What the actions of a name do, without their count."""
+        return self.effects[self.actions[place][0]]
 
 
 @dataclass(frozen=True)
@@ -102,18 +115,21 @@ class Nearest:
     """The nearest scene in which the agent prefers another action.
 
     Args:
-        result: of ``why_not``.
-        action: the other action.
-        told: the least change in words; empty where none was found.
-        before: the recorded scene.
-        after: the changed scene; None where none was found.
+        result: of ``why_not``; None where no change is needed, as the agent prefers the other
+            action in the recorded scene already.
+        action: the other action: the one it prefers among those that do not what was done.
+        told: the least change in words; empty where none was found or none is needed.
+        change: place of that change in the result; None likewise.
+        before: the recorded scene; None where no change is needed.
+        after: the changed scene; None where there is no change.
     """
 
-    result: Result
+    result: Result | None
     action: str
-    told: str
-    before: Picture
-    after: Picture | None
+    told: str = ""
+    change: int | None = None
+    before: Picture | None = None
+    after: Picture | None = None
 
 
 @dataclass(frozen=True, eq=False)

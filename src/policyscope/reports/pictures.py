@@ -6,13 +6,13 @@ import numpy as np
 
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.scene import SceneEdit
+from policyscope.recordings.arrays.steps import rows_of_episode
 from policyscope.recordings.clips.places import outlines
 from policyscope.recordings.clips.video import Look, encode, frames
 from policyscope.recordings.highlights.clips import FRAME, pictures_of
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.scenes import scene_at
 from policyscope.recordings.replays.worlds import Worlds
-from policyscope.recordings.steps import rows_of_episode
 from policyscope.reports.parts import Film, Picture
 
 #: Steps shown before and after the decision.

@@ -1,12 +1,15 @@
 """A report as JSON values and as short lines for a terminal."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from policyscope.attribution.results.entity_shares import adds_up
 from policyscope.attribution.results.wording import entity_words
+from policyscope.core.numbers import rounded, signed
+from policyscope.reports.numbers import Alone, read_alone
 from policyscope.reports.parts import Blame, Report
 
 
@@ -42,20 +45,24 @@ def lines_of(report: Report) -> list[tuple[str, str]]:
     lines = []
     if blame := report.blame:
         data = blame.result.data
-        target = f"{float(data['target'].values[0]):.3g} {data['target'].attrs.get('unit', '')}"
+        value, unit = float(data["target"].values[0]), data["target"].attrs.get("unit", "")
+        target = f"{rounded(value)} {unit}"
         words = target_words(blame).removeprefix("the target ")
-        lines.append(("target", f"{words} = {target.strip()}"))
+        alone = "".join(f"; {one.told}" for one in alone_of(report))
+        lines.append(("target", f"{words} = {target.strip()}{alone}"))
         most = [(str(e["name"]), float(e["share"])) for e in blame.entities.to_dict("records")]
-        shown = ", ".join(f"{name} {share:+.3g}" for name, share in (most or blame.units)[:4])
+        shown = ", ".join(f"{name} {signed(share)}" for name, share in (most or blame.units)[:4])
         told = [data.attrs["unit"], data.attrs["method"].replace("_", " ")]
         told += [share_words(blame)] if most else []
         lines.append(("owed to", f"{shown} ({', '.join(word for word in told if word)})"))
         for line in blame.trust:
             if line["name"] == "removal" and line["mean"] is not None:
-                of = f"measured on {line['n']} of {blame.decisions} decisions"
-                lines.append(("trust", f"removal {line['mean']:.2f}, {of}"))
+                of = f"n = {line['n']} of {blame.decisions} decisions"
+                lines.append(("trust", f"removal {interval_words(line)}, {of}"))
     if nearest := report.nearest:
         found = nearest.told or "no change of a single entity that was tried"
+        if nearest.result is None:
+            found = "no change is needed: the agent prefers it in the scene as it is"
         lines.append((f"for {nearest.action}", found))
     if one := report.without:
         lines.append((f"without {one.name}", f"{one.action[0]} -> {one.action[1]}"))
@@ -65,6 +72,36 @@ def lines_of(report: Report) -> list[tuple[str, str]]:
         spread = f" [{low:.2f}, {high:.2f}]" if pairs > 1 and low != high else ""
         lines.append(("played on", f"return {mean:+.2f}{spread} without it, {pairs} pairs"))
     return [*lines, *((f"no {name}", why) for name, why in report.missing.items())]
+
+
+def alone_of(report: Report) -> list[Alone]:
+    """Actions that the target reads by themselves although others do the same.
+
+    Args:
+        report: of ``reports.decision.report``.
+    """
+    if report.blame is None:
+        return []
+    return read_alone(report.numbers, report.blame.result.data.attrs["target"])
+
+
+def interval_words(line: Mapping[str, Any]) -> str:
+    """The mean of a figure of a trust line and its interval, where there are several episodes.
+
+    Args:
+        line: with ``mean``, ``low`` and ``high``; None where there is none.
+
+    Example:
+        >>> interval_words({"mean": 0.5, "low": 0.25, "high": 1.0})
+        '0.5 [0.25, 1]'
+        >>> interval_words({"mean": 0.5, "low": None, "high": None})
+        '0.5 (one episode)'
+    """
+    if line["mean"] is None:
+        return "none"
+    if line["low"] is None or line["high"] is None:
+        return f"{rounded(line['mean'])} (one episode)"
+    return f"{rounded(line['mean'])} [{rounded(line['low'])}, {rounded(line['high'])}]"
 
 
 def target_words(blame: Blame) -> str:
@@ -103,6 +140,12 @@ def _numbers(report: Report) -> dict[str, Any] | None:
         "actions": {n: _known(v) for n, v in zip(names, numbers.values, strict=True)},
         "chosen": None if numbers.taken is None else names[numbers.taken],
         "preferred": None if numbers.best is None else names[numbers.best],
+        "executed": None
+        if numbers.executed is None
+        else {
+            "action": numbers.keys[numbers.executed],
+            "value": _known(numbers.single[numbers.executed]),
+        },
         **{name: _known(value) for name, value in numbers.told.items()},
     }
 
@@ -115,6 +158,7 @@ def _attribution(report: Report) -> dict[str, Any] | None:
     return {
         **{name: data.attrs[name] for name in ("target", "method", "site")},
         "value": _known(data["target"].values[0]),
+        "alone": [one.told for one in alone_of(report)],
         "unit": data.attrs["unit"],
         "share": share_words(blame) if len(blame.entities) else None,
         "entities": [
@@ -132,14 +176,18 @@ def _attribution(report: Report) -> dict[str, Any] | None:
 
 
 def _nearest(report: Report) -> dict[str, Any] | None:
-    if report.nearest is None:
+    nearest = report.nearest
+    if nearest is None:
         return None
-    first = report.nearest.result.data.isel(change=0)
+    told = {"action": nearest.action, "needed": nearest.result is not None}
+    if nearest.result is None:
+        return {**told, "change": None, "margin": None, "distance": None}
+    one = nearest.result.data.isel(change=nearest.change or 0)
     return {
-        "action": report.nearest.result.data.attrs["action"],
-        "change": report.nearest.told or None,
-        "margin": _known(first["margin"]),
-        "distance": _known(first["distance"]),
+        **told,
+        "change": nearest.told or None,
+        "margin": _known(one["margin"]),
+        "distance": _known(one["distance"]),
     }
 
 

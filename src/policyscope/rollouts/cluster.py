@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from policyscope.core.errors import MissingPart, PolicyscopeError
-from policyscope.rollouts.shards import Progress, failure, one_thread
+from policyscope.core.threads import one_thread
+from policyscope.rollouts.told import Progress, failure
 
 WAIT_SECONDS = 10
 #: Without any worker for so long, and nothing done, nobody is waited for any more.

@@ -14,14 +14,15 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.processes import cause_of_death, launch, receive_task, send_task
+from policyscope.core.threads import one_thread
+from policyscope.rollouts.told import Progress, failure
 
-Progress = Callable[[int], None]
 Stream = Callable[[Iterator[int]], Generator[tuple[int, Any], None, None]]
 
 # Parameters of mallopt(3).
@@ -76,19 +77,6 @@ def map_shards(
     finally:
         for worker in team:
             worker.stop()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread, and with as many as before afterwards."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def stream_of(function: Callable[[int], Any]) -> Stream:
@@ -246,11 +234,3 @@ def _listen(pipe: Connection, given: "queue.SimpleQueue[int | None]") -> None:
             given.put(pipe.recv())
     except (EOFError, OSError):
         os._exit(1)  # the caller is gone: what runs in the main thread is of no use
-
-
-def failure(shard: int | str, error: Exception) -> str:
-    """One line about a shard that failed by a mistake of ours: which, what and where."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-    cause = " ".join(str(error).split())
-    return f"shard {shard} failed: {type(error).__name__}: {cause} ({place})"

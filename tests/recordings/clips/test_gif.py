@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from policyscope.cli.export import form_of
+from policyscope.cli.export_form import form_of
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError
 from policyscope.recordings.clips.gif import encode_gif

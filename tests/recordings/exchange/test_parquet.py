@@ -11,13 +11,13 @@ from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.target_parser import BadTarget, parse_target
 from policyscope.envs.stepper import Space
+from policyscope.recordings.arrays.steps import blocks
+from policyscope.recordings.arrays.targets import of_target
 from policyscope.recordings.exchange.parquet import write_steps
 from policyscope.recordings.find.numbers import spans
 from policyscope.recordings.importers.trajectory import Kept, Trajectory, write_recording
 from policyscope.recordings.read import Recording
 from policyscope.recordings.record import record
-from policyscope.recordings.steps import blocks
-from policyscope.recordings.targets import of_target
 
 
 @pytest.fixture

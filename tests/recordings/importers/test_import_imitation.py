@@ -10,9 +10,10 @@ from policyscope.cli.main import main
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.envs.spec import EnvSpec
 from policyscope.panel.export import export_page
+from policyscope.recordings.errors import NoAgent
 from policyscope.recordings.importers.imitation import read_rollouts
 from policyscope.recordings.importers.recognise import import_episodes, recognise_episodes
-from policyscope.recordings.read import NoAgent, open_recording
+from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record_plan
 
 LENGTHS = (5, 9, 3)

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.special import logsumexp
 from torch import nn
 
 from policyscope.agents.agent import Agent
+from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.registry import register
 from policyscope.envs.make import make, versioned
@@ -119,6 +121,26 @@ def test_what_is_told_and_drawn(afraid, monkeypatch):
     found: dict = {}
     exec(result.python, found)
     assert found["result"].data.equals(data)
+
+
+def test_actions_that_do_the_same_count_as_one(tmp_path):
+    """A policy in CoinRun prefers what is most likely in sum, whichever of them it is asked for."""
+    coins = record(load_agent("coinrun-gru"), None, 1, 8, [], tmp_path / "rec")
+    names = list(coins.space.actions)
+    idle = [names.index(name) for name in ("IDLE", "D", "A", "W", "S", "Q", "E")]
+    logits = coins.episode(0)["logits"].values.astype(float)
+    still, right = logsumexp(logits[:, idle], axis=1), np.delete(logits, idle, axis=1).max(1)
+    step = int(np.argmax((still > right) & (logits[:, idle].max(1) < right)))
+    found = [why_not(coins, 0, step, name).data for name in ("IDLE", "E")]
+    for data in found:
+        assert data.attrs["margin"] == pytest.approx(still[step] - right[step], abs=1e-4)
+    one = found[0].isel(change=0)
+    place = {name: float(one[name]) for name in ("x", "y")} if one["kind"] == "move" else {}
+    edit = SceneEdit(str(one["kind"].values), int(one["identity"]), place)
+    after = ask(coins, 0, step, [edit]).changed.outputs["logits"].astype(float)
+    whole = logsumexp(after[idle])
+    assert float(one["margin"]) == pytest.approx(whole - np.delete(after, idle).max(), abs=1e-4)
+    assert float(one["logp"]) == pytest.approx(whole - logsumexp(after), abs=1e-4)
 
 
 def test_what_cannot_be_asked(afraid):

@@ -644,6 +644,11 @@ export interface components {
        */
       adds: boolean;
       /**
+       * Baseline
+       * @description What the values are compared with, in words; empty for methods that compare with nothing.
+       */
+      baseline: string;
+      /**
        * Change
        * @description Its difference to the baseline; null for methods that have none.
        */

@@ -17,6 +17,7 @@ import {
   reachOf,
   requestOf,
   takesPlace,
+  tookText,
 } from "./explain";
 
 const answer = (change: Partial<AttributionAnswer>) =>
@@ -228,6 +229,15 @@ describe("what is told", () => {
     expect(methodAt(refused, "conductance", "preprocess")).toBe("integrated_gradients");
     expect(methodAt(refused, "blur", "preprocess")).toBe("blur");
     expect(methodAt({}, "blur", "preprocess")).toBe("blur");
+  });
+
+  it("tells times in the unit that suits them", () => {
+    expect([94.6, 999.4, 1000, 17622].map(tookText)).toEqual([
+      "95 ms",
+      "999 ms",
+      "1.0 s",
+      "17.6 s",
+    ]);
   });
 
   it("writes figures as the command line does", () => {

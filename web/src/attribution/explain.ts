@@ -260,6 +260,12 @@ export function figureTold({ mean, low, high }: TrustFigure): string {
   return `${brief(mean)} [${brief(low)}, ${brief(high)}]`;
 }
 
+/** A time in words, of milliseconds. */
+export function tookText(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  return seconds < 1 ? `${Math.round(milliseconds)} ms` : `${seconds.toFixed(1)} s`;
+}
+
 /** A method's name in a list. */
 export function methodName(name: string): string {
   return name.replaceAll("_", " ");

@@ -15,7 +15,7 @@ const at = (step: number, change: Partial<AttributionRequest> = {}): Attribution
 const none = () => [];
 
 /** A server that answers when it is told to; what it was asked, in order. */
-function server(value = (step: number) => step) {
+function server(value = (step: number) => step, milliseconds = 1) {
   const asked: number[] = [];
   const waiting: (() => void)[] = [];
   const explain = vi.fn(
@@ -28,6 +28,7 @@ function server(value = (step: number) => step) {
             : done({
                 over: "entities",
                 map: [],
+                milliseconds,
                 shares: [{ name: "", identity: 0, value: value(step) }],
               }),
         );
@@ -70,6 +71,18 @@ describe("explanations of steps", () => {
     one.drop();
     await answer();
     expect(asked).toEqual([5, 6, 21, 22]);
+  });
+
+  it("that take long are asked for the step that is shown alone", async () => {
+    for (const [took, wanted] of [
+      [2001, [5]],
+      [2000, [5, 6]],
+    ] as const) {
+      const { api, asked, answer } = server(undefined, took);
+      new Explaining().show(api, at(5), 100);
+      await answer();
+      expect(asked).toEqual(wanted);
+    }
   });
 
   it("have one scale for all episodes, which grows with what is shown and never shrinks", async () => {

@@ -8,6 +8,8 @@ import { explained, neighbours, questionOf, reachOf, type Explained } from "./ex
 
 /** Bytes of all that are kept. */
 const MEMORY = 48 * 2 ** 20;
+/** Milliseconds: what takes longer is asked only for the step that is shown. */
+const LONG = 2000;
 const sizeOf = (answer: Explained) => 4096 + answer.map.byteLength + 100 * answer.shares.length;
 const keyOf = (request: AttributionRequest) => JSON.stringify(questionOf(request));
 /** One scale for all episodes of a recording. */
@@ -121,6 +123,7 @@ export class Explaining {
   private askOn(): void {
     const shown = this.shown!;
     const known = this.all(shown);
+    if (known.get(shown.step)!.milliseconds > LONG) return;
     const next = this.ahead(shown.step, this.way, this.steps).find((step) => !known.has(step));
     if (next !== undefined) this.asking!.ask({ ...shown, step: next });
   }

@@ -34,6 +34,16 @@ it("has one question on its way and sends the last of those that waited", async 
   expect(told).toEqual(["busy", "1 a", "busy", "4 b", "rest"]);
 });
 
+it("does not send what is on its way once more", async () => {
+  const { sent, told, asking } = server();
+  for (const question of [1, 2, 1]) asking.ask(question);
+  sent[0]!.answer("a");
+  await settle();
+  expect(told).toEqual(["busy", "1 a", "rest"]);
+  asking.ask(1);
+  expect(sent.map(({ question }) => question)).toEqual([1, 1]);
+});
+
 it("goes on after a failure", async () => {
   const { sent, told, asking } = server();
   asking.ask(1);

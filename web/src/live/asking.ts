@@ -10,6 +10,7 @@ export interface Heard<Q, A> {
 
 export class Asking<Q, A> {
   private flying: AbortController | null = null;
+  private asked = "";
   private next: Q | null = null;
 
   constructor(
@@ -17,9 +18,13 @@ export class Asking<Q, A> {
     private heard: Heard<Q, A>,
   ) {}
 
-  /** Ask as soon as the question before it is answered, unless a later one comes first. */
+  /**
+   * Ask as soon as the question before it is answered, unless a later one comes first or it is
+   * that question.
+   */
   ask(question: Q): void {
-    this.next = question;
+    const again = this.flying !== null && JSON.stringify(question) === this.asked;
+    this.next = again ? null : question;
     if (!this.flying) void this.fly();
   }
 
@@ -41,6 +46,7 @@ export class Asking<Q, A> {
     if (question === null) return;
     this.next = null;
     const stop = (this.flying = new AbortController());
+    this.asked = JSON.stringify(question);
     this.heard.busy(true);
     try {
       const answer = await this.send(question, stop.signal);

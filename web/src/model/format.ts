@@ -15,7 +15,7 @@ export function signed(value: number | null | undefined, digits = 2): string {
 }
 
 /**
- * A number in three digits, or whole from 1000 on, as `recordings/replays/changes.py` writes it; empty
+ * A number in three digits, or whole from 1000 on, as `core/numbers.py` writes it; empty
  * where there is none.
  */
 export function brief(value: number): string {

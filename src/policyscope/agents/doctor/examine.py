@@ -22,6 +22,8 @@ from policyscope.agents.doctor.observations import Observed, observe
 from policyscope.agents.doctor.origin import compare_origin, source_of
 from policyscope.agents.doctor.originals import find_original
 from policyscope.agents.doctor.parity import parity
+from policyscope.agents.importers.recognise import recognise
+from policyscope.core.errors import BadFile
 from policyscope.core.sites import Site
 
 _FEW = 4
@@ -48,6 +50,15 @@ class Report:
         """Whether nothing failed; what is noted or not measured has not."""
         return all(finding.verdict != FAILED for finding in self.findings)
 
+    @property
+    def conclusion(self) -> str:
+        """In a few words what failed, or that nothing did and whether parity was measured."""
+        failed = [finding.name for finding in self.findings if finding.verdict == FAILED]
+        if failed:
+            return f"FAILED: {', '.join(failed)}"
+        measured = any(f.name == "parity" and f.verdict != UNMEASURED for f in self.findings)
+        return "nothing failed" if measured else "nothing failed; parity was not measured"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return {
@@ -63,7 +74,13 @@ class Report:
         }
 
 
-def examine(agent: Agent, rows: int = 256, seed: int = 0, original: Path | None = None) -> Report:
+def examine(
+    agent: Agent,
+    rows: int = 256,
+    seed: int = 0,
+    original: Path | None = None,
+    checkpoint: Path | None = None,
+) -> Report:
     """Look at all that can be said of an agent without judging how well it acts.
 
     Args:
@@ -71,10 +88,11 @@ def examine(agent: Agent, rows: int = 256, seed: int = 0, original: Path | None 
         rows: at least how many observations to compare with the original on.
         seed: of the observations.
         original: the file it was imported from, or a file of Python that defines ``original``.
+        checkpoint: what a file of Python reads that defines ``original_of(checkpoint)``.
 
     Raises:
         BadFile: the original cannot be read.
-        PolicyscopeError: too few rows.
+        PolicyscopeError: too few rows, or a checkpoint that nothing reads.
 
     Cost: the environment's steps, and some hundred forward passes of few observations.
 
@@ -84,7 +102,7 @@ def examine(agent: Agent, rows: int = 256, seed: int = 0, original: Path | None 
         True
     """
     observed = observe(agent, rows, seed)
-    found = find_original(agent, original)
+    found = find_original(agent, original, checkpoint)
     hidden: list[HiddenCall] = []
     sites: list[Site] = []
 
@@ -110,7 +128,7 @@ def examine(agent: Agent, rows: int = 256, seed: int = 0, original: Path | None 
     findings += [
         looked_at("gradients", lambda: _flow(agent, observed)),
         looked_at("hidden operations", watched),
-        _weights(agent, original),
+        _weights(agent, original, checkpoint),
     ]
     return Report(tuple(findings), observed, tuple(sites), tuple(hidden))
 
@@ -144,9 +162,10 @@ def _flow(agent: Agent, observed: Observed) -> Finding:
     return Finding("gradients", PASSED if flow.holds else FAILED, told)
 
 
-def _weights(agent: Agent, original: Path | None) -> Finding:
+def _weights(agent: Agent, original: Path | None, checkpoint: Path | None = None) -> Finding:
     """Tensors of the file that are not used, and weights that it lacks."""
-    if original is None or original.suffix == ".py":
+    file = checkpoint or (None if original and original.suffix == ".py" else original)
+    if file is None:
         source = source_of(agent)
         if not source:
             return Finding("weights", UNMEASURED, "the card names no file it was imported from")
@@ -156,10 +175,15 @@ def _weights(agent: Agent, original: Path | None) -> Finding:
             listed = _few(names) if isinstance(names, list) else "no record"
             told.append(f"{word}: {listed}")
         return Finding("weights", NOTED, f"{told[0]} {'; '.join(told[1:])}")
+    if checkpoint:  # of a lineage that only the file of Python knows
+        try:
+            recognise(checkpoint)
+        except BadFile as error:
+            return Finding("weights", UNMEASURED, str(error))
 
     def compared() -> Finding:
-        origin = compare_origin(agent, original)
-        told = f"{origin.weights} of the agent, {origin.tensors} in {original.name}"
+        origin = compare_origin(agent, file)
+        told = f"{origin.weights} of the agent, {origin.tensors} in {file.name}"
         told += f"; unused of the file: {_few(origin.unused)}; not in it: {_few(origin.missing)}"
         if origin.same_file is False:
             told += "; it is another file than the card names (SHA-256)"

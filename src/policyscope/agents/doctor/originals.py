@@ -10,14 +10,11 @@ from policyscope.agents.doctor.parity import Original
 from policyscope.agents.importers.recognise import recognise
 from policyscope.core.errors import BadFile, PolicyscopeError
 
-FUNCTION = "original"
-_PARITY_TESTS = "tests/agents/parity/test_parity_lineages.py"
-#: Tests that compare an import with the lineage's formulas, of lineages without a library.
-HELD_BY = {
-    "cleanrl": "test_imported_agent_computes_what_its_lineage_computes",
-    "procgen_pytorch": "test_imported_agent_computes_what_its_lineage_computes",
-    "rl_agents": "test_imported_agent_computes_what_its_lineage_computes",
-    "rl_clarity": "test_the_real_clear_network_equals_numpy",
+FUNCTION, MAKER = "original", "original_of"
+#: Files of the repository with the formulas of lineages that have no library.
+FORMULAS = {
+    lineage: f"tests/agents/parity/original_{lineage}.py"
+    for lineage in ("cleanrl", "procgen_pytorch", "rl_agents", "rl_clarity")
 }
 #: How their lineage begins on an agent's card.
 _ON_CARD = {
@@ -42,32 +39,41 @@ class Found:
     told: str
 
 
-def find_original(agent: Agent, path: Path | None) -> Found:
+def find_original(agent: Agent, path: Path | None, checkpoint: Path | None = None) -> Found:
     """The original to compare an agent with.
 
     Args:
         agent: the agent.
         path: the checkpoint that it was imported from, or a file of Python that defines
             ``original(obs)``, with memory ``original(obs, state)``. Such a file is run.
+        checkpoint: what a file of Python reads, whose ``original_of(checkpoint)`` then gives that
+            function.
 
     Raises:
-        BadFile: the file cannot be read.
+        BadFile: a file cannot be read.
+        PolicyscopeError: a checkpoint without a file of Python that reads it.
 
     Cost: imports the library.
     """
+    if checkpoint and (path is None or path.suffix != ".py"):
+        told = "--checkpoint is read by a file of Python: name it with --original FILE.py"
+        raise PolicyscopeError(told)
     if path is None:
         lineage = agent.card.get("lineage")
         if lineage is None:
             return Found(None, "the card names no lineage; --original FILE.py can give an original")
         known = next((n for begins, n in _ON_CARD.items() if str(lineage).startswith(begins)), None)
         if known:
-            return Found(None, _held(known))
+            return Found(None, _formulas(known, "FILE"))
         return Found(None, f"give the file it was imported from with --original ({lineage})")
     if path.suffix == ".py":
-        return Found(_function(path), f"{FUNCTION} of {path.name}")
+        told = f"{FUNCTION} of {path.name}"
+        if checkpoint is None:
+            return Found(_function(path), told)
+        return Found(_made(path, checkpoint), f"{told} with the weights of {checkpoint.name}")
     lineage = recognise(path)
     if lineage != "stable_baselines3":
-        return Found(None, _held(lineage))
+        return Found(None, _formulas(lineage, path.name))
     from policyscope.agents.doctor.sb3_original import installed, sb3_original
 
     if package := installed(path):
@@ -75,28 +81,53 @@ def find_original(agent: Agent, path: Path | None) -> Found:
     return Found(sb3_original(path, agent), f"policy of Stable-Baselines3 built from {path.name}")
 
 
-def _held(lineage: str) -> str:
-    """Where the parity of a lineage was measured that has no library to ask."""
+def _formulas(lineage: str, checkpoint: str) -> str:
+    """How the parity of a lineage is measured that has no library to ask."""
     return (
-        f"{lineage} has no library that can be installed: its imports were held against its "
-        f"forward pass, written out as functions, by {_PARITY_TESTS}::{HELD_BY[lineage]}; "
-        "--original FILE.py can give an original of this agent"
+        f"{lineage} has no library that can be installed; a file of the repository has its "
+        f"formulas: --original {FORMULAS[lineage]} --checkpoint {checkpoint}"
     )
 
 
 def _function(path: Path) -> Original:
+    module = _run(path)
+    function: Any = getattr(module, FUNCTION, None)
+    if not callable(function):
+        if callable(getattr(module, MAKER, None)):
+            raise BadFile(path, f"its {MAKER} reads a checkpoint", "give one with --checkpoint")
+        raise BadFile(path, f"defines no function {FUNCTION}(obs)")
+    return function
+
+
+def _made(path: Path, checkpoint: Path) -> Original:
+    maker: Any = getattr(_run(path), MAKER, None)
+    if not callable(maker):
+        raise BadFile(path, f"defines no function {MAKER}(checkpoint)")
+    if not checkpoint.is_file():
+        raise BadFile(checkpoint, "no such file")
+    try:
+        return maker(checkpoint)
+    except PolicyscopeError:
+        raise
+    except Exception as error:
+        raise BadFile(checkpoint, f"{path.name} cannot read it: {_told(error)}") from error
+
+
+def _run(path: Path) -> Any:
+    """The module that a file of Python makes."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise BadFile(path, "no such file")
-    module: Any = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except PolicyscopeError:
         raise
     except Exception as error:
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise BadFile(path, f"cannot be imported: {told}") from error
-    function = getattr(module, FUNCTION, None)
-    if not callable(function):
-        raise BadFile(path, f"defines no function {FUNCTION}(obs)")
-    return function
+        raise BadFile(path, f"cannot be imported: {_told(error)}") from error
+    return module
+
+
+def _told(error: Exception) -> str:
+    told = " ".join(str(error).split())[:200]
+    return f"no {told}" if isinstance(error, KeyError) else told or type(error).__name__

@@ -48,11 +48,22 @@ def space_of(wanted: Space, env: EnvSpec | None) -> tuple[Space, EnvSpec | None]
     )
     for what, mine, theirs, counts in pairs:
         if counts and mine != theirs:
+            stack = _stacked(wanted, space) if env.id.startswith("gym:") else 0
+            mend = (
+                f"were {stack} joined? then --env-set frame_stack={stack}"
+                if stack
+                else "name the environment of the training (--env, --env-set)"
+            )
             raise PolicyscopeError(
-                f"the weights ask for {what} {mine}, {env.id} has {theirs}; name the environment "
-                "of the training (--env, --env-set)"
+                f"the weights ask for {what} {mine}, {env.id} has {theirs}; {mend}"
             )
     return space, env
+
+
+def _stacked(wanted: Space, space: Space) -> int:
+    """How many observations of a space make the wanted ones; 0 where no whole number does."""
+    times, rest = divmod(prod(wanted.obs_shape), max(prod(space.obs_shape), 1))
+    return times if times > 1 and not rest else 0
 
 
 def made_space(env: EnvSpec) -> tuple[Space, EnvSpec]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Float, Int
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
@@ -183,7 +183,7 @@ def blurred(maps: Float[Tensor, "N ..."], width: float, site: str) -> Float[Tens
             f"{tuple(maps.shape[1:])} (take zero, mean, row:EPISODE:STEP or removed:WHO)"
         )
     down, across = (
-        torch.as_tensor(gaussian_filter1d(np.eye(extent), width, axis=0)).to(maps)
+        torch.as_tensor(scipy.ndimage.gaussian_filter1d(np.eye(extent), width, axis=0)).to(maps)
         for extent in maps.shape[2:]
     )
     return down @ maps @ across.T

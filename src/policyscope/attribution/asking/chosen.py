@@ -11,7 +11,7 @@ from policyscope.agents.agent import Agent
 from policyscope.agents.memory import from_flat_rows
 from policyscope.attribution.asking.score import Decisions
 from policyscope.core.errors import PolicyscopeError
-from policyscope.recordings.steps import rows_of_episode
+from policyscope.recordings.arrays.steps import rows_of_episode
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,10 +63,7 @@ def without(recording: Any, chosen: Chosen, who: str) -> Without:
                 if not edits:
                     continue
                 try:
-                    seen = _changed(scene, edits)
-                    if chosen.identity is not None and seen.ndim == 2:
-                        seen = _in_order(seen, chosen.identity[row], scene)
-                    obs[row] = torch.from_numpy(seen).to(obs)
+                    obs[row] = torch.from_numpy(seen_after(scene, edits, chosen, row)).to(obs)
                     taken = True
                 except PolicyscopeError as error:
                     refusal = refusal or error
@@ -78,6 +75,24 @@ def without(recording: Any, chosen: Chosen, who: str) -> Without:
         return Without(obs, f"every {who}")
     kinds = {kind for identity, kind in known if identity == int(who)}
     return Without(obs, entity_name(kinds.pop() if len(kinds) == 1 else "entity", int(who)))
+
+
+def seen_after(scene: Scene, edits: list[SceneEdit], chosen: Chosen, row: int) -> np.ndarray:
+    """The observation of a decision after those edits of its scene that can be made.
+
+    Args:
+        scene: that of the decision.
+        edits: which entities are taken out.
+        chosen: decisions.
+        row: which of them; rows of vehicles stand where they were recorded.
+
+    Raises:
+        PolicyscopeError: none of the edits can be made.
+    """
+    seen = _changed(scene, edits)
+    if chosen.identity is not None and seen.ndim == 2:
+        seen = _in_order(seen, chosen.identity[row], scene)
+    return seen
 
 
 def _changed(scene: Scene, edits: list[SceneEdit]) -> np.ndarray:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.memory import begin_anew, flat_rows, tree_map
+from policyscope.attribution.asking.groups import Groups
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.target_parser import Target
@@ -124,6 +125,19 @@ def over_time(score: WindowScore, values: Float[Tensor, "N F"]) -> Mapping[str, 
     """
     seen, remembered = score.split(values)
     return {"observation": seen.flatten(2).sum(2), "memory": remembered.sum(1)}
+
+
+def parts_of(score: WindowScore) -> Groups:
+    """The numbers of each observation, the oldest first, and those of the memory before them.
+
+    Args:
+        score: a target as a function of windows.
+    """
+    length, each = score.shape[0], score.shape[1:].numel()
+    of = torch.arange(length).repeat_interleave(each)
+    memory = torch.full((score.activation.shape[1] - len(of),), length)
+    names = [f"{length - 1 - k} steps ago" for k in range(length)]
+    return Groups((*names, "memory"), torch.cat([of, memory]))
 
 
 def _unflatten(values: Tensor, form: Any) -> Any:

@@ -107,6 +107,8 @@ def ask(
     """
     if config.options and not config.method.startswith(CAPTUM):
         raise PolicyscopeError(f"options belong to methods of captum, not to {config.method}")
+    if config.players and config.method != "shapley":
+        raise PolicyscopeError(f"players are those of --method shapley, not of {config.method}")
     if config.method in THROUGH:
         if site == INPUT:
             raise PolicyscopeError(

@@ -1,12 +1,13 @@
 """Captum's methods, as answers to a question about decisions."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from policyscope.attribution.asking.groups import Groups, vehicles
-from policyscope.attribution.asking.score import INPUT, part
+from policyscope.attribution.asking.score import INPUT, Score, part
 from policyscope.attribution.config import CAPTUM, read_options
 from policyscope.attribution.methods.asked import Asked
 from policyscope.attribution.methods.by_perturbation import players
@@ -31,35 +32,32 @@ GROUPED = ("FeatureAblation", "FeaturePermutation", *COALITIONS)
 def by_captum(asked: Asked) -> Told:
     """One of captum's methods; where it takes them, with our baseline and groups.
 
-    Of a map, groups are blocks of ``window`` places; of vehicles, those that ask of coalitions take
-    the vehicles. A group's value is shared out evenly over its units, so that they sum to it.
+    Of a map, groups are blocks of ``window`` places, and a group's value is shared out evenly over
+    its units, so that they sum to it. Of vehicles, those that ask of coalitions take the vehicles
+    but the ego, which stays, and give a number for each.
 
     Raises:
         MissingPart, UnknownName, PolicyscopeError: as ``captum_attribution`` does.
     """
     name = asked.config.method.removeprefix(CAPTUM)
     options = read_options(asked.config.options)
-    groups = _groups(name, asked) if "feature_mask" not in options else None
     given = {**_defaults(name, asked), **options}
-    if groups is not None:
-        if name == "ShapleyValues" and len(groups) > MOST_ORDERED:
-            raise PolicyscopeError(
-                f"captum's ShapleyValues goes through all orders of {len(groups)} groups (use "
-                "captum:ShapleyValueSampling, or shapley)"
-            )
-        given["feature_mask"] = _mask(groups, asked)
+    has_vehicles = asked.site == INPUT and asked.rest.activation.dim() == 3
+    has_vehicles &= asked.rest.activation.shape[1] > 1
+    if name in GROUPED and "feature_mask" not in options:
+        if has_vehicles and name in COALITIONS:
+            return _of_vehicles(name, asked, given)
+        if not has_vehicles:
+            groups = players(asked)[0]
+            _require_few(name, len(groups))
+            given["feature_mask"] = groups.of[None].to(asked.rest.activation.device)
+            values = captum_attribution(name, asked.rest, asked.config.seed, **given)
+            return _told(name, asked, values / groups.sizes()[groups.of].to(values), options)
     if name in DRAWS_BASELINES and "baselines" not in options:
         values = _row_by_row(name, asked, given)
     else:
         values = captum_attribution(name, asked.rest, asked.config.seed, **given)
-    if groups is not None:
-        values = values / groups.sizes()[groups.of.clamp(min=0)].to(values)
-    if name not in SHARED_OUT or "baselines" in options:
-        return {"attribution": values}
-    before, after = ends(asked.rest, asked.start)
-    change = after - before
-    gap = change - values.double().flatten(1).sum(1)
-    return {"attribution": values, "change": change, "gap": gap}
+    return _told(name, asked, values, options)
 
 
 def _defaults(name: str, asked: Asked) -> dict[str, Any]:
@@ -76,17 +74,55 @@ def _defaults(name: str, asked: Asked) -> dict[str, Any]:
     return {"baselines": asked.start.clone()} if name in COMPARED else {}
 
 
-def _groups(name: str, asked: Asked) -> Groups | None:
-    if name not in GROUPED:
-        return None
-    shape = tuple(asked.rest.activation.shape[1:])
-    if len(shape) == 2 and asked.site == INPUT and shape[0] > 1:
-        return vehicles(shape, ego=True) if name in COALITIONS else None
-    return players(asked)[0]
+@dataclass(frozen=True, eq=False)
+class _Others:
+    """A target as a function of the rows of all vehicles but the ego, which stays as it is."""
+
+    rest: Score
+
+    @property
+    def site(self) -> str:
+        return self.rest.site
+
+    @property
+    def activation(self) -> Float[Tensor, "N V F"]:
+        return self.rest.activation[:, 1:]
+
+    def __call__(
+        self, activation: Float[Tensor, "M V F"], rows: Int[Tensor, " M"]
+    ) -> Float[Tensor, " M"]:
+        return self.rest(torch.cat([self.rest.activation[rows, :1], activation], 1), rows)
 
 
-def _mask(groups: Groups, asked: Asked) -> Tensor:
-    return groups.of[None].to(asked.rest.activation.device)
+def _of_vehicles(name: str, asked: Asked, given: dict[str, Any]) -> Told:
+    """A number for each vehicle but the ego."""
+    others, seen = _Others(asked.rest), asked.rest.activation
+    vehicles = torch.arange(others.activation.shape[1], device=seen.device)
+    _require_few(name, len(vehicles))
+    mask = vehicles[:, None].expand(others.activation.shape[1:])[None].contiguous()
+    start = torch.cat([seen[:, :1], asked.start[:, 1:]], 1)
+    options = read_options(asked.config.options)
+    given = {**given, "baselines": start[:, 1:].clone(), "feature_mask": mask, **options}
+    values = captum_attribution(name, others, asked.config.seed, **given)[:, :, :1]
+    return _told(name, replace(asked, start=start), values, options)
+
+
+def _require_few(name: str, groups: int) -> None:
+    if name == "ShapleyValues" and groups > MOST_ORDERED:
+        raise PolicyscopeError(
+            f"captum's ShapleyValues goes through all orders of {groups} groups (use "
+            "captum:ShapleyValueSampling, or shapley)"
+        )
+
+
+def _told(name: str, asked: Asked, values: Tensor, options: dict[str, Any]) -> Told:
+    """Values, and what they miss of the change where they must sum to it."""
+    if name not in SHARED_OUT or "baselines" in options:
+        return {"attribution": values}
+    before, after = ends(asked.rest, asked.start)
+    change = after - before
+    gap = change - values.double().flatten(1).sum(1)
+    return {"attribution": values, "change": change, "gap": gap}
 
 
 def _row_by_row(name: str, asked: Asked, options: dict[str, Any]) -> Tensor:

@@ -1,29 +1,30 @@
 """Methods that take gradients, as answers to a question about decisions."""
 
-import math
-from collections.abc import Callable
-from typing import TypeVar
-
-import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.methods.asked import Asked
 from policyscope.attribution.methods.conductance import layer_conductance
-from policyscope.attribution.methods.curved import Curved, curved_gradients
+from policyscope.attribution.methods.curved import curved_gradients
 from policyscope.attribution.methods.gradients import (
     grad_cam,
     gradient,
     input_times_gradient,
     smooth_gradient,
 )
-from policyscope.attribution.methods.paths import Attributed, integrated_gradients
+from policyscope.attribution.methods.paths import integrated_gradients
+from policyscope.attribution.methods.refining import (
+    FINEST,
+    At,
+    Refined,
+    missed_by,
+    of_rows,
+    row_by_row,
+    too_much,
+)
 from policyscope.attribution.methods.told import Told, relative
 from policyscope.core.errors import PolicyscopeError
-
-#: Steps at which paths stop that are made finer until they miss little.
-FINEST = 1024
-
-AnyPath = TypeVar("AnyPath", Attributed, Curved)
 
 
 def integrated(asked: Asked) -> Told:
@@ -69,48 +70,40 @@ def curved(asked: Asked) -> Told:
         raise PolicyscopeError("curved paths need factors: make the question with fitted(...)")
     config, factors = asked.config, asked.factors
 
-    def at(steps: int) -> Curved:
-        return curved_gradients(
-            asked.rest, factors, _rule(config), steps, config.samples, config.seed
+    def at(rows: Int[Tensor, " M"], steps: int) -> Refined:
+        found = curved_gradients(
+            of_rows(asked.rest, rows), factors, _rule(config), steps, config.samples, config.seed
         )
+        error = found.spread.nan_to_num() / len(found.late) ** 0.5
+        told = {
+            "attribution": found.values, "change": found.change, "gap": found.gap,
+            "error": relative(error, found.values),
+        }  # fmt: skip
+        missed = too_much(found.gap, found.change, found.ups_and_downs, config.tolerance)
+        return told, missed
 
-    found, steps = _fine_enough(at, config, True)
-    return {
-        "attribution": found.values, "change": found.change, "gap": found.gap,
-        "steps": torch.full((len(found.gap),), steps * len(found.late)),
-        "error": relative(found.spread.nan_to_num() / len(found.late) ** 0.5, found.values),
-    }  # fmt: skip
+    return _fine_enough(at, asked, True)
 
 
 def conductance(asked: Asked) -> Told:
-    """What flows through the units of a hidden site, in finer steps while a sum misses much."""
+    """What flows through the units of a hidden site, in finer steps where a sum misses much."""
     config = asked.config
 
-    def at(steps: int) -> Attributed:
-        return layer_conductance(asked.rest, asked.site, asked.start, _rule(config), steps)
+    def at(rows: Int[Tensor, " M"], steps: int) -> Refined:
+        rest = of_rows(asked.rest, rows)
+        found = layer_conductance(rest, asked.site, asked.start[rows], _rule(config), steps)
+        told = {"attribution": found.values, "change": found.change, "gap": found.gap}
+        return told, missed_by(found, config.tolerance)
 
-    found, steps = _fine_enough(at, config, asked.whole)
-    return {
-        "attribution": found.values, "change": found.change, "gap": found.gap,
-        "steps": torch.full((len(found.gap),), steps),
-    }  # fmt: skip
+    return _fine_enough(at, asked, asked.whole)
 
 
 def _rule(config: AttributionConfig) -> str:
     return "trapezoid" if config.rule == "adaptive" else config.rule
 
 
-def _fine_enough(
-    at: Callable[[int], AnyPath], config: AttributionConfig, whole: bool
-) -> tuple[AnyPath, int]:
-    """A path in so many steps that it misses little: halving a step halves what ReLUs cost it."""
-    steps = config.steps
-    found = at(steps)
-    while config.rule == "adaptive" and whole and steps < FINEST:
-        missed, allowed = found.gap.abs().mean(), config.tolerance * found.change.abs().mean()
-        if missed <= allowed:
-            break
-        times = float(missed / allowed) if float(allowed) else 2.0
-        steps = min(steps * max(math.ceil(times), 2), FINEST)
-        found = at(steps)
-    return found, steps
+def _fine_enough(at: At, asked: Asked, whole: bool) -> Told:
+    config = asked.config
+    most = FINEST if config.rule == "adaptive" and whole else config.steps
+    told, steps = row_by_row(at, len(asked.rest.activation), config.steps, most)
+    return {**told, "steps": steps}

@@ -12,17 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from policyscope.attribution.asking.score import Score
+from policyscope.attribution.config import why_not_captum
 from policyscope.attribution.methods.captum_names import BY_FUNCTION, BY_HOOKS
 from policyscope.core.errors import MissingPart, PolicyscopeError, UnknownName
 from policyscope.core.tails import Tail
 
-REFUSED = {
-    "GuidedGradCam": "it mixes two sites: take gradients.grad_cam of one and GuidedBackprop",
-    "LRP": "it overwrites the weights of the network and knows a rule for few modules "
-    "(take DeepLift)",
-    "LimeBase": "it takes functions of inputs that are no rows of a recording (take Lime)",
-    "DataLoaderAttribution": "it takes no rows of a recording (take FeatureAblation)",
-}
 #: Marks that captum's hooks leave on modules.
 MARKS = ("input", "output", "input_ref")
 #: Options that are ours to give, or that change what comes back.
@@ -90,13 +84,8 @@ def _captum() -> Any:
 
 def _method(attr: Any, name: str, rest: Score, options: dict[str, Any]) -> Any:
     """The attribution, made; its constructor's options are taken out of the others."""
-    if name in REFUSED:
-        raise PolicyscopeError(f"captum's {name} cannot work here: {REFUSED[name]}")
-    if name.startswith(("Layer", "Neuron")) or name == "InternalInfluence":
-        raise PolicyscopeError(
-            f"captum's {name} looks for a layer itself: make the score at that site and take one "
-            "of captum's attributions of an input"
-        )
+    if why := why_not_captum(name):
+        raise PolicyscopeError(why)
     if name not in BY_FUNCTION + BY_HOOKS:
         raise UnknownName("attribution of captum", name, BY_FUNCTION + BY_HOOKS)
     if name in BY_HOOKS and not isinstance(rest, Tail):

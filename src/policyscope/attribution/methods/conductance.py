@@ -53,35 +53,39 @@ def layer_conductance(
         raise PolicyscopeError(f"conductance takes the rule {' or '.join(CONDUCTANCE_RULES)}")
     start = whole_baseline(baseline, rest.activation)
     rows = torch.arange(len(start))
-    values = torch.cat(
-        [_flow(rest, inner, start, some, rule, steps) for some in rows.split(at_once(rest))]
-    )
+    parts = [_flow(rest, inner, start, some, rule, steps) for some in rows.split(at_once(rest))]
+    values = torch.cat([part[0] for part in parts])
     before, after = ends(rest, start)
     change = after - before
     gap = change - values.double().flatten(1).sum(1)
     many = torch.full((len(start),), steps)
-    return Attributed(values, gap, change, many, torch.full_like(change, torch.nan))
+    ups_and_downs = torch.cat([part[1] for part in parts])
+    unwatched = torch.full_like(change, torch.nan)
+    return Attributed(values, gap, change, many, unwatched, ups_and_downs)
 
 
 def _flow(
     rest: Tail, inner: str, start: Tensor, rows: Int[Tensor, " M"], rule: str, steps: int
-) -> Float[Tensor, "M ..."]:
+) -> tuple[Float[Tensor, "M ..."], Float[Tensor, " M"]]:
     span = rest.activation[rows] - start[rows]
     together = max(at_once(rest) // len(rows), 1)
-    total = torch.zeros(())
+    total, ups_and_downs = torch.zeros(()), torch.zeros(())
     units: list[Tensor] = []
     slopes: list[Tensor] = []
+    heights: list[Tensor] = []
     for steps_taken in torch.arange(steps + 1).split(together):
         share = over(steps_taken.to(span) / steps, span[None])
         points = (start[rows] + share * span).flatten(0, 1)
-        unit, slope, _ = _through(rest, inner, points, rows.repeat(len(steps_taken)))
+        unit, slope, _, value = _through(rest, inner, points, rows.repeat(len(steps_taken)))
         form = len(steps_taken), len(rows)
         unit = torch.cat([*units, unit.detach().unflatten(0, form)])
         slope = torch.cat([*slopes, slope.unflatten(0, form)])
         meant = (slope[:-1] + slope[1:]) / 2 if rule == "trapezoid" else slope[:-1]
         total = total + (meant * unit.diff(dim=0)).sum(0)
-        units, slopes = [unit[-1:]], [slope[-1:]]
-    return total
+        value = torch.cat([*heights, value.detach().double().unflatten(0, form)])
+        ups_and_downs = ups_and_downs + value.diff(dim=0).abs().sum(0)
+        units, slopes, heights = [unit[-1:]], [slope[-1:]], [value[-1:]]
+    return total, ups_and_downs
 
 
 def neuron_conductance(
@@ -120,7 +124,7 @@ def neuron_conductance(
     at, weights = nodes(rule, steps)
     where, share = torch.as_tensor(at).to(span), torch.as_tensor(weights).to(span)
 
-    def point(pairs: Int[Tensor, " P"]) -> tuple[Tensor, Tensor, Tensor]:
+    def point(pairs: Int[Tensor, " P"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rows = pairs % count  # every row at the first point, then at the second
         return _through(
             rest, inner, start[rows] + over(where[pairs // count], span) * span[rows], rows
@@ -134,7 +138,7 @@ def neuron_conductance(
     for some in is_open.sum(1).argsort().split(TOGETHER):
         most = int(is_open[some].sum(1).max())
         units = is_open[some].int().argsort(dim=1, descending=True, stable=True)[:, :most].T
-        unit, slope, here = point(some)
+        unit, slope, here, _ = point(some)
         flow = share[some // count, None] * slope.flatten(1) * is_open[some]
         way = flow.new_zeros(most, *flow.shape)
         slot, row = torch.arange(most)[:, None], torch.arange(len(some))
@@ -158,8 +162,8 @@ def _open(
 
 def _through(
     rest: Tail, inner: str, at: Tensor, rows: Int[Tensor, " M"]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The hidden activation, the target's gradient by it, and the point both were taken at."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The hidden activation, the target's gradient by it, the point of both, and the target."""
     point = at.detach().requires_grad_()
     with torch.enable_grad(), capture(rest.modules, [inner]) as seen:
         value = rest(point, rows)
@@ -167,4 +171,4 @@ def _through(
     if unit is None or not unit.requires_grad:
         raise PolicyscopeError(f"site '{inner}' does not lie behind '{rest.site}'")
     (slope,) = autograd.grad(value.sum(), unit, retain_graph=True)
-    return unit, slope, point
+    return unit, slope, point, value

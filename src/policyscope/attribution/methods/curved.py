@@ -11,9 +11,9 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import nnls
 from torch import Tensor
 
 from policyscope.attribution.asking.score import Score
@@ -35,6 +35,8 @@ class Curved:
         gap: (N,) F(activation) - F(0) minus the sum of the values.
         change: (N,) F(activation) - F(0).
         late: (P, K) factors that come late on each path.
+        ups_and_downs: (N,) sum of the target's changes from step to step, unsigned, a mean over the
+            paths.
     """
 
     values: Tensor
@@ -42,6 +44,7 @@ class Curved:
     gap: Tensor
     change: Tensor
     late: Tensor
+    ups_and_downs: Tensor
 
 
 def curved_gradients(
@@ -68,8 +71,8 @@ def curved_gradients(
         PolicyscopeError: the site has no channels, factors of another number of channels, negative
             or not finite, no such rule, or fewer than 1 step or path.
 
-    Cost: ``steps`` forward and backward passes from the site on for each row and path (one more for
-    trapezoids), and a least-squares problem of C x K for each place of a map.
+    Cost: ``steps`` forward and backward passes from the site on for each row and path (one more at
+    the start), and a least-squares problem of C x K for each place of a map.
 
     Reference: Hilton et al. 2020, appendix on attribution; ``get_multi_path_attr`` of its code.
 
@@ -87,21 +90,24 @@ def curved_gradients(
     left = activation - _together(present, directions)
     late = torch.as_tensor(splits(len(directions), most, seed))
     total, squares = torch.zeros_like(activation).double(), torch.zeros_like(activation).double()
+    ups_and_downs = total.new_zeros(count)
     pairs = torch.arange(count * len(late))  # every row on the first path, then on the second
     for some in pairs.split(at_once(rest)):
         rows = some % count
-        found = _along(
+        found, bumps = _along(
             rest, present[rows], directions, left[rows], late[some // count], rows, rule, steps
         )
         total.index_add_(0, rows, found)
         squares.index_add_(0, rows, found**2)
+        ups_and_downs.index_add_(0, rows, bumps)
     mean = total / len(late)
     variance = (squares / len(late) - mean**2).clamp(min=0) * len(late) / max(len(late) - 1, 1)
     spread = variance.sqrt() if len(late) > 1 else torch.full_like(mean, torch.nan)
     before, after = ends(rest, torch.zeros_like(activation))
     change = after - before
     gap = change - mean.flatten(1).sum(1)
-    return Curved(mean.to(activation), spread.to(activation), gap, change, late)
+    bumps = ups_and_downs / len(late)
+    return Curved(mean.to(activation), spread.to(activation), gap, change, late, bumps)
 
 
 def splits(factors: int, most: int | None = None, seed: int = 0) -> Bool[np.ndarray, "P K"]:
@@ -170,7 +176,7 @@ def non_negative(
     across = np.ascontiguousarray(directions.T)
     found = np.zeros((len(places), len(directions)))
     for place in np.flatnonzero((places > 0).any(1)):  # elsewhere nothing of any factor is there
-        found[place] = nnls(across, places[place])[0]
+        found[place] = scipy.optimize.nnls(across, places[place])[0]
     shaped = torch.from_numpy(found).view(*last.shape[:-1], len(directions))
     return shaped.movedim(-1, 1).to(activation)
 
@@ -184,8 +190,8 @@ def _along(
     rows: Int[Tensor, " M"],
     rule: str,
     steps: int,
-) -> Float[Tensor, "M ..."]:
-    """What each unit accounts for along a path of each row."""
+) -> tuple[Float[Tensor, "M ..."], Float[Tensor, " M"]]:
+    """What each unit accounts for along a path of each row, and the target's ups and downs."""
 
     def at(time: float) -> Tensor:
         come = torch.where(late, time**2, 1 - (1 - time) ** 2).to(present)
@@ -193,15 +199,17 @@ def _along(
         return _together(present * share, directions) + time * left
 
     point = torch.zeros_like(left)
-    slope = value_and_gradient(rest, point, rows)[1] if rule == "trapezoid" else point
+    height, slope = value_and_gradient(rest, point, rows)
     total = torch.zeros_like(left).double()
+    ups_and_downs = total.new_zeros(len(left))
     for step in range(1, steps + 1):
         later = at(step / steps)
-        steeper = value_and_gradient(rest, later, rows)[1]
+        higher, steeper = value_and_gradient(rest, later, rows)
         mean = (slope + steeper) / 2 if rule == "trapezoid" else steeper
         total += mean * (later - point)
-        point, slope = later, steeper
-    return total
+        ups_and_downs += (higher - height).double().abs()
+        point, slope, height = later, steeper, higher
+    return total, ups_and_downs
 
 
 def _together(present: Float[Tensor, "M K ..."], directions: Float[Tensor, "K C"]) -> Tensor:

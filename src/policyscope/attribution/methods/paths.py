@@ -6,16 +6,15 @@ Their sum is F(x) - F(b); what a sum over finitely many points misses of it is t
 """
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from policyscope.attribution.asking.score import Score, whole_baseline
-from policyscope.attribution.methods.gradients import at_once, value_and_gradient
+from policyscope.attribution.methods.gradients import MOST_AT_ONCE, at_once, value_and_gradient
 from policyscope.core.errors import PolicyscopeError, UnknownName
 
 RULES = ("adaptive", "right", "left", "midpoint", "trapezoid", "gauss")
@@ -25,8 +24,10 @@ FIRST, HALVED = 8, 4
 SHORTEST = 1e-5
 #: A target that hardly changes from end to end is held to this share of its ups and downs.
 FLOOR = 0.1
-#: Numbers of gradients that adaptive paths keep at once.
-MOST_KEPT = 2**26
+#: Numbers of gradients that adaptive paths keep at once; more only if one path needs more.
+MOST_KEPT = 2**24
+#: A path begins where there is room for so many first looks.
+AHEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,8 @@ class Attributed:
         steps: (N,) points at which the gradient was taken.
         missed: (N,) sum over the path's intervals of what each missed, unsigned: a bound of the
             gap that does not profit from errors that cancel. NaN where intervals were not watched.
+        ups_and_downs: (N,) sum of the target's changes from step to step, unsigned; None where they
+            were not watched.
     """
 
     values: Tensor
@@ -47,6 +50,7 @@ class Attributed:
     change: Tensor
     steps: Tensor
     missed: Tensor
+    ups_and_downs: Tensor | None = None
 
 
 def integrated_gradients(
@@ -74,8 +78,9 @@ def integrated_gradients(
         UnknownName: no such rule.
         PolicyscopeError: fewer than 1 step, or ``most`` below 9.
 
-    Cost: a forward and backward pass from the site on for each row and point. Memory does not grow
-    with the number of points.
+    Cost: a forward and backward pass from the site on for each row and point. Rules that are not
+    adaptive hold no gradient. The adaptive one holds those of paths that are not done yet, at most
+    2^24 numbers (64 MB), or those of a single path if they are more: beyond that, rows wait.
 
     Reference: Sundararajan et al. 2017, section 3.
 
@@ -151,103 +156,146 @@ def over(numbers: Float[Tensor, " M"], like: Tensor) -> Tensor:
     return numbers.view(-1, *[1] * (like.dim() - 1))
 
 
+class _Kept:
+    """Gradients of paths that are not done yet, in so many places that are used again."""
+
+    def __init__(self, like: Float[Tensor, "N ..."], places: int):
+        self.size = max(like[:1].numel(), 1)
+        self.slopes = like.new_empty(places, self.size)  # pages that nobody writes to are not held
+        self.free = list(range(places))[::-1]
+
+    def put(self, slopes: Float[Tensor, "M ..."]) -> list[int]:
+        where = self.free[-len(slopes) :]
+        del self.free[-len(slopes) :]
+        self.slopes[torch.tensor(where)] = slopes.flatten(1)
+        return where
+
+    def take(self, where: list[int], weights: Float[np.ndarray, " P"]) -> Float[Tensor, " S"]:
+        """Their weighted sum; the places are free again."""
+        share, at = torch.as_tensor(weights).to(self.slopes), torch.tensor(where)
+        total, together = torch.zeros_like(self.slopes[0]), max(MOST_AT_ONCE // self.size, 1)
+        for i in range(0, len(where), together):
+            total += share[i : i + together] @ self.slopes[at[i : i + together]]
+        self.free += where
+        return total
+
+
 @dataclass
 class _Path:
-    """What is known of one row's path: target, its derivative and gradient at some points."""
+    """What is known of one row's path: target, derivative and place of the gradient, by point."""
 
-    points: dict[float, tuple[float, float, Tensor]] = field(default_factory=dict)
+    points: dict[float, tuple[float, float, int]] = field(default_factory=dict)
     intervals: list[tuple[float, float, float, float]] = field(default_factory=list)
+    cuts: list[tuple[float, float, float]] = field(default_factory=list)  # what is halved next
     jumps: float = 0.0  # what intervals missed that are too short to halve
     gap: float = 0.0
     ups_and_downs: float = 0.0
 
-    def begin(self) -> None:
-        at = sorted(self.points)
-        for low, high in zip(at, at[1:], strict=False):
-            self._add(low, high)
+    def look_at(self) -> list[float]:
+        if self.points:
+            return [middle for _, middle, _ in self.cuts]
+        return [i / FIRST for i in range(FIRST + 1)]
 
-    def halve(self, room: int) -> Iterator[tuple[float, float, float]]:
+    def go_on(self, tolerance: float, most: int) -> None:
+        """Take in what was looked at, and choose what is halved next: nothing once it is done."""
+        if not self.intervals and not self.cuts:
+            at = sorted(self.points)
+            for low, high in zip(at, at[1:], strict=False):
+                self._add(low, high)
+        for low, middle, high in self.cuts:
+            self._add(low, middle)
+            self._add(middle, high)
+        self.cuts = []
+        if abs(self.gap) > tolerance * max(abs(self.change()), FLOOR * self.ups_and_downs):
+            self._choose(min(HALVED, most - len(self.points)))
+
+    def _choose(self, room: int) -> None:
         """Take out the intervals that miss most."""
-        taken = 0
-        while self.intervals and taken < min(HALVED, room):
+        while self.intervals and len(self.cuts) < room:
             _, low, high, missed = heapq.heappop(self.intervals)
             if high - low < SHORTEST:
                 self.jumps += abs(missed)
                 continue
-            taken += 1
             self.gap -= missed
             self.ups_and_downs -= abs(self._rise(low, high))
-            yield low, (low + high) / 2, high
-
-    def put(self, low: float, middle: float, high: float) -> None:
-        self._add(low, middle)
-        self._add(middle, high)
+            self.cuts.append((low, (low + high) / 2, high))
 
     def _add(self, low: float, high: float) -> None:
-        slopes = (self.points[low][1] + self.points[high][1]) / 2
-        missed = self._rise(low, high) - (high - low) * slopes
+        (before, steep, _), (after, steeper, _) = self.points[low], self.points[high]
+        rise = after - before
+        missed = rise - (high - low) * (steep + steeper) / 2
         self.gap += missed
-        self.ups_and_downs += abs(self._rise(low, high))
+        self.ups_and_downs += abs(rise)
         heapq.heappush(self.intervals, (-abs(missed), low, high, missed))
-
-    def allowed(self, tolerance: float) -> float:
-        return tolerance * max(abs(self._rise(0.0, 1.0)), FLOOR * self.ups_and_downs)
 
     def _rise(self, low: float, high: float) -> float:
         return self.points[high][0] - self.points[low][0]
 
-    def mean_gradient(self) -> Tensor:
-        at = np.array(sorted(self.points))
+    def change(self) -> float:
+        return self._rise(0.0, 1.0)
+
+    def missed(self) -> float:
+        return self.jumps - sum(interval[0] for interval in self.intervals)
+
+    def mean_gradient(self, kept: _Kept) -> Tensor:
+        at = sorted(self.points)
         weights = np.convolve(np.diff(at), [0.5, 0.5])
-        slopes = torch.stack([self.points[one][2] for one in at.tolist()])
-        return torch.tensordot(torch.as_tensor(weights).to(slopes), slopes, 1)
+        return kept.take([self.points[one][2] for one in at], weights)
 
 
 def _adaptive(rest: Score, start: Tensor, tolerance: float, most: int) -> Attributed:
-    together = max(MOST_KEPT // (start[:1].numel() * most), 1)
-    rows = torch.arange(len(start))
-    found = [_paths(rest, start, some, tolerance, most) for some in rows.split(together)]
-    paths = [path for some in found for path in some[0]]
-    values = torch.cat([some[1] for some in found])
-    change = torch.tensor([p.points[1.0][0] - p.points[0.0][0] for p in paths]).double()
-    return Attributed(
-        values, change - values.double().flatten(1).sum(1), change,
-        torch.tensor([len(p.points) for p in paths]),
-        torch.tensor([p.jumps - sum(part[0] for part in p.intervals) for p in paths]).double(),
-    )  # fmt: skip
+    span, count = rest.activation - start, len(start)
+    size = max(span[:1].numel(), 1)
+    kept = _Kept(span, max(min(MOST_KEPT // size, count * most), most))
+    values, told = torch.zeros_like(span), np.zeros((3, count))
+    paths: dict[int, _Path] = {}  # the oldest first
+    begun = 0
+    while paths or begun < count:
+        moving, begun = _moving(paths, begun, count, len(kept.free), most)
+        _look(rest, start, span, moving, kept)
+        for row, path in moving.items():
+            path.go_on(tolerance, most)
+            if not path.cuts:
+                values[row] = path.mean_gradient(kept).view_as(span[row]) * span[row]
+                told[:, row] = path.change(), len(path.points), path.missed()
+                del paths[row]
+    change, steps, missed = torch.from_numpy(told)
+    gap = change - values.double().flatten(1).sum(1).cpu()
+    return Attributed(values, gap, change, steps.long(), missed)
 
 
-def _paths(
-    rest: Score, start: Tensor, rows: Int[Tensor, " R"], tolerance: float, most: int
-) -> tuple[list[_Path], Tensor]:
-    span = rest.activation - start
-    paths = [_Path() for _ in rows]
+def _moving(
+    paths: dict[int, _Path], begun: int, count: int, free: int, most: int
+) -> tuple[dict[int, _Path], int]:
+    """The paths that have room for what they look at next; new ones are added to ``paths``.
 
-    def look(wanted: list[tuple[int, float]]) -> None:
-        for i in range(0, len(wanted), at_once(rest)):
-            some = wanted[i : i + at_once(rest)]
-            of = rows[[row for row, _ in some]]
-            where = over(torch.tensor([at for _, at in some]).to(span), span)
-            value, slope = value_and_gradient(rest, start[of] + where * span[of], of)
-            along = (slope * span[of]).double().flatten(1).sum(1)
-            for (row, at), height, rise, each in zip(
-                some, value.tolist(), along.tolist(), slope, strict=True
-            ):
-                paths[row].points[at] = height, rise, each
+    The oldest always has room for the most points, so that every path comes to its end.
+    """
+    moving: dict[int, _Path] = {}
+    for row, path in paths.items():
+        if not moving:
+            free -= most - len(path.points)
+        elif len(path.cuts) <= free:
+            free -= len(path.cuts)
+        else:
+            continue
+        moving[row] = path
+    while begun < count and (not paths or free >= AHEAD * (FIRST + 1)):
+        free -= FIRST + 1 if paths else most
+        paths[begun] = moving[begun] = _Path()
+        begun += 1
+    return moving, begun
 
-    look([(row, i / FIRST) for row in range(len(paths)) for i in range(FIRST + 1)])
-    for path in paths:
-        path.begin()
-    while True:
-        halved = [
-            (row, cut)
-            for row, path in enumerate(paths)
-            if abs(path.gap) > path.allowed(tolerance)
-            for cut in path.halve(most - len(path.points))
-        ]
-        if not halved:
-            break
-        look([(row, middle) for row, (_, middle, _) in halved])
-        for row, cut in halved:
-            paths[row].put(*cut)
-    return paths, torch.stack([path.mean_gradient() for path in paths]) * span[rows]
+
+def _look(rest: Score, start: Tensor, span: Tensor, moving: dict[int, _Path], kept: _Kept) -> None:
+    """Target, derivative and gradient at what paths look at next."""
+    wanted = [(row, at) for row, path in moving.items() for at in path.look_at()]
+    for i in range(0, len(wanted), at_once(rest)):
+        some = wanted[i : i + at_once(rest)]
+        of = torch.tensor([row for row, _ in some])
+        where = over(torch.tensor([at for _, at in some]).to(span), span)
+        value, slope = value_and_gradient(rest, start[of] + where * span[of], of)
+        along = (slope * span[of]).double().flatten(1).sum(1)
+        found = zip(some, value.tolist(), along.tolist(), kept.put(slope), strict=True)
+        for (row, at), height, rise, place in found:
+            moving[row].points[at] = height, rise, place

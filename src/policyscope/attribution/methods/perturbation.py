@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Float, Int
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from policyscope.attribution.asking.groups import Groups
@@ -199,7 +199,9 @@ def blurs(
         raise PolicyscopeError("a stride of at least 1 is needed, a blur and a spot above 0")
     height, width = activation.shape[2:]
     rising, flat = (
-        torch.as_tensor(gaussian_filter1d(np.eye(extent), blur, axis=0)).to(activation)
+        torch.as_tensor(scipy.ndimage.gaussian_filter1d(np.eye(extent), blur, axis=0)).to(
+            activation
+        )
         for extent in (height, width)
     )
     blurred = rising @ activation @ flat.T

@@ -14,10 +14,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from policyscope.attribution.asking.groups import Groups
-from policyscope.attribution.asking.score import whole_baseline
+from policyscope.attribution.asking.score import Score, whole_baseline
 from policyscope.attribution.methods.gradients import at_once
 from policyscope.core.errors import PolicyscopeError
-from policyscope.core.tails import Tail
 
 #: Players whose coalitions are all looked at: 2^16 forward passes.
 MOST_PLAYERS = 16
@@ -45,7 +44,7 @@ class Shapley:
 
 
 def exact_shapley(
-    rest: Tail, groups: Groups, baseline: Float[Tensor, "N ..."] | float = 0.0
+    rest: Score, groups: Groups, baseline: Float[Tensor, "N ..."] | float = 0.0
 ) -> Shapley:
     """Shapley values from all coalitions of the groups that differ from the baseline.
 
@@ -75,23 +74,15 @@ def exact_shapley(
     if (most := int(count.max())) > MOST_PLAYERS:
         raise PolicyscopeError(
             f"row {int(count.argmax())} has {most} groups that differ from the baseline; exact "
-            f"Shapley values take at most {MOST_PLAYERS} (use sampled_shapley)"
+            f"Shapley values take at most {MOST_PLAYERS} (use shapley_values or sampled_shapley)"
         )
-    values = torch.zeros(present.shape, dtype=torch.float64)
-    change = torch.zeros(len(present), dtype=torch.float64)
-    for players in sorted(set(count[count > 0].tolist())):
-        bits, shares = torch.arange(players), _shares(players)
-        for rows in (count == players).nonzero()[:, 0].split(max(at_once(rest) >> players, 1)):
-            who = present[rows].nonzero()[:, 1].view(-1, players)
-            worth = _all_coalitions(rest, groups, start, rows, who, bits)
-            values[rows[:, None], who] = worth @ shares
-            change[rows] = worth[:, -1] - worth[:, 0]
-    passes = torch.where(count > 0, 2**count, 0)
-    return Shapley(values, torch.zeros_like(values), change, change - values.sum(1), passes)
+    found = _Found(present)
+    _look_at_all(rest, groups, start, count > 0, found)
+    return found.told()
 
 
 def sampled_shapley(
-    rest: Tail,
+    rest: Score,
     groups: Groups,
     baseline: Float[Tensor, "N ..."] | float = 0.0,
     permutations: int = 128,
@@ -122,31 +113,120 @@ def sampled_shapley(
         >>> found = sampled_shapley(rest, blocks((3, 64, 64), 8))  # doctest: +SKIP
         >>> (found.values.abs() > 2 * found.error).sum(1)  # doctest: +SKIP
     """
-    if permutations < 4 or permutations % 2:
-        raise PolicyscopeError("an even number of permutations is needed, at least 4")
+    _require_pairs(permutations)
     start, present = _players(rest, groups, baseline)
+    found = _Found(present)
+    _draw_orders(rest, groups, start, present.any(1), found, permutations, seed)
+    return found.told()
+
+
+def shapley_values(
+    rest: Score,
+    groups: Groups,
+    baseline: Float[Tensor, "N ..."] | float = 0.0,
+    permutations: int = 128,
+    seed: int = 0,
+    most: int = MOST_PLAYERS,
+) -> Shapley:
+    """Shapley values, exact where few groups of a row differ from the baseline, else sampled.
+
+    Masks: see ``exact_shapley``.
+
+    Args:
+        rest: the target as a function of the activation.
+        groups: P players over the activation's units.
+        baseline: what units of groups outside a coalition are, (N, ...) or one number.
+        permutations: orders of a row that is sampled, see ``sampled_shapley``.
+        seed: of the orders.
+        most: groups that differ in a row up to which all of its coalitions are looked at.
+
+    Returns:
+        Values whose error is 0 in the rows in which they are exact.
+
+    Raises:
+        PolicyscopeError: groups of another shape; of a row that is sampled, an odd number of orders
+            or less than 4.
+
+    Cost: that of ``exact_shapley`` or of ``sampled_shapley``, row by row.
+    """
+    start, present = _players(rest, groups, baseline)
+    count = present.sum(1)
+    found, few = _Found(present), count <= most
+    if not bool(few.all()):
+        _require_pairs(permutations)
+        _draw_orders(rest, groups, start, ~few, found, permutations, seed)
+    _look_at_all(rest, groups, start, few & (count > 0), found)
+    return found.told()
+
+
+class _Found:
+    """What is known so far; rows in which no group differs have only zeros.
+
+    Args:
+        present: (N, P) groups that differ from the baseline.
+    """
+
+    def __init__(self, present: Bool[Tensor, "N P"]):
+        self.present = present
+        self.values = torch.zeros(present.shape, dtype=torch.float64)
+        self.error = torch.zeros_like(self.values)
+        self.change = torch.zeros(len(present), dtype=torch.float64)
+        self.passes = torch.zeros(len(present), dtype=torch.long)
+
+    def told(self) -> Shapley:
+        gap = self.change - self.values.sum(1)
+        return Shapley(self.values, self.error, self.change, gap, self.passes)
+
+
+def _look_at_all(
+    rest: Score, groups: Groups, start: Float[Tensor, "N ..."], some: Bool[Tensor, " N"],
+    found: _Found,
+) -> None:  # fmt: skip
+    """Fill in some rows, of each of which at least one group differs, from all coalitions."""
+    count = found.present.sum(1)
+    for players in sorted(set(count[some].tolist())):
+        bits, shares = torch.arange(players), _shares(players)
+        alike = (some & (count == players)).nonzero()[:, 0]
+        for rows in alike.split(max(at_once(rest) >> players, 1)):
+            who = found.present[rows].nonzero()[:, 1].view(-1, players)
+            worth = _all_coalitions(rest, groups, start, rows, who, bits)
+            found.values[rows[:, None], who] = worth @ shares
+            found.change[rows] = worth[:, -1] - worth[:, 0]
+            found.passes[rows] = 2**players
+
+
+def _draw_orders(
+    rest: Score, groups: Groups, start: Float[Tensor, "N ..."], some: Bool[Tensor, " N"],
+    found: _Found, permutations: int, seed: int,
+) -> None:  # fmt: skip
+    """Fill in some rows, of each of which at least one group differs, from random orders."""
     generator = torch.Generator().manual_seed(seed)
     forward = torch.stack(
         [torch.randperm(len(groups), generator=generator) for _ in range(permutations // 2)]
     )
     orders = torch.cat([forward, forward.flip(1)])
-    values = torch.zeros(present.shape, dtype=torch.float64)
-    error, change = torch.zeros_like(values), torch.zeros(len(present), dtype=torch.float64)
-    count = present.sum(1)
-    for row in count.nonzero()[:, 0].tolist():
-        worth, place = _along(rest, groups, start, row, present[row], orders)
-        who = present[row].nonzero()[:, 0]
+    for row in some.nonzero()[:, 0].tolist():
+        worth, place = _along(rest, groups, start, row, found.present[row], orders)
+        who = found.present[row].nonzero()[:, 0]
         brought = worth.diff(dim=1).gather(1, place[:, who])
         pairs = (brought[: len(forward)] + brought[len(forward) :]) / 2
-        values[row, who] = pairs.mean(0)
-        error[row, who] = pairs.std(0) / len(pairs) ** 0.5
-        change[row] = worth[0, -1] - worth[0, 0]
-    passes = torch.where(count > 0, permutations * (count - 1) + 2, 0)
-    return Shapley(values, error, change, change - values.sum(1), passes)
+        found.values[row, who] = pairs.mean(0)
+        found.error[row, who] = pairs.std(0) / len(pairs) ** 0.5
+        found.change[row] = worth[0, -1] - worth[0, 0]
+        found.passes[row] = permutations * (len(who) - 1) + 2
+
+
+def _require_pairs(permutations: int) -> None:
+    if permutations < 4 or permutations % 2:
+        able = max(permutations + permutations % 2, 4)
+        raise PolicyscopeError(
+            f"Shapley values are sampled over an even number of random orders, at least 4, not "
+            f"{permutations}: take --attribution.samples {able}"
+        )
 
 
 def _players(
-    rest: Tail, groups: Groups, baseline: Tensor | float
+    rest: Score, groups: Groups, baseline: Tensor | float
 ) -> tuple[Float[Tensor, "N ..."], Bool[Tensor, "N P"]]:
     """The baseline of every row, and the groups that differ from it."""
     groups.fits(rest.activation)
@@ -166,7 +246,7 @@ def _shares(players: int) -> Float[Tensor, "S P"]:
 
 
 def _all_coalitions(
-    rest: Tail,
+    rest: Score,
     groups: Groups,
     start: Float[Tensor, "N ..."],
     rows: Int[Tensor, " R"],
@@ -185,7 +265,7 @@ def _all_coalitions(
 
 
 def _along(
-    rest: Tail,
+    rest: Score,
     groups: Groups,
     start: Float[Tensor, "N ..."],
     row: int,
@@ -209,7 +289,7 @@ def _along(
 
 
 def _worth(
-    rest: Tail,
+    rest: Score,
     groups: Groups,
     start: Float[Tensor, "N ..."],
     rows: Int[Tensor, " M"],

@@ -7,12 +7,16 @@ import pandas as pd
 import xarray as xr
 
 from policyscope.attribution.results.entity_shares import COLUMNS, adds_up, by_entity, together
+from policyscope.attribution.trust.line import interval_values
+from policyscope.attribution.trust.stability import ratio_of_sums
 from policyscope.core.result import Result
 from policyscope.envs.entities import entity_name, kind_name
 from policyscope.recordings.replays.changes import ACTING, SCENERY
 
 #: Identity of all that a scene is made of: its pieces mean nothing.
 WHOLE = -1
+#: Means over steps that have intervals, and what they are means of.
+_MEANS = {"signed": "share", "absolute": "size", "greatest": "greatest"}
 
 
 def with_entities(recording: Any, data: xr.Dataset) -> xr.Dataset:
@@ -104,7 +108,7 @@ def by_identity(result: Result) -> list[dict[str, Any]]:
         one who acts compared with everybody, of the others among themselves.
     """
     add = adds_up(result.data)
-    return _over_steps(named(shares(result), add), ["identity"], add)
+    return _over_steps(_with_sizes(named(shares(result), add), ["identity"]), ["identity"], add)
 
 
 def by_kind(result: Result) -> list[dict[str, Any]]:
@@ -115,25 +119,42 @@ def by_kind(result: Result) -> list[dict[str, Any]]:
 
     Returns:
         For each kind, the largest first: as ``by_identity``, without identity and episode. At each
-        step the entities of a kind are taken together, and all kinds are compared.
+        step the entities of a kind are taken together, and all kinds are compared. Of
+        ``signed_mean``, ``absolute_mean`` and ``greatest`` also the 95 % bootstrap intervals over
+        episodes: ``signed_interval``, ``absolute_interval``, ``greatest_interval``, with ``mean``,
+        ``low``, ``high`` (None for one episode) and ``n`` episodes.
     """
     table, add = shares(result), adds_up(result.data)
     if table.empty:
         return []
     table = together(table, ["row", "kind"], add)
     names = [kind_name(kind) for kind in table["kind"]]
-    found = _over_steps(table.assign(episode=0, name=names), [], add)
-    return [{k: v for k, v in line.items() if k != "episode"} for line in found]
+    table = _with_sizes(table.assign(episode=0, name=names), [])
+    found = []
+    for line in _over_steps(table, [], add):
+        own = table[table["kind"] == line["kind"]]
+        of = result.data["episode"].values[own["row"].to_numpy()]
+        for name, column in _MEANS.items():
+            values = own[column].to_numpy(float)
+            over = ratio_of_sums(values, np.ones_like(values), of)
+            line[f"{name}_interval"] = interval_values(over)
+        found.append({k: v for k, v in line.items() if k != "episode"})
+    return found
+
+
+def _with_sizes(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """With ``size`` and whether it is the greatest of its row, ``greatest``."""
+    table = table.assign(size=table["share"].abs())
+    acts = table["kind"].isin(ACTING) | (not keys)
+    most = table.groupby("row")["size"].transform("max")
+    others = table.where(~acts).groupby(table["row"])["size"].transform("max")
+    greatest = (table["size"] >= np.where(acts, most, others)) & (table["size"] > 0)
+    return table.assign(greatest=greatest)
 
 
 def _over_steps(table: pd.DataFrame, keys: list[str], add: bool) -> list[dict[str, Any]]:
     if table.empty:
         return []
-    table = table.assign(size=table["share"].abs())
-    acts = table["kind"].isin(ACTING) | (not keys)
-    most = table.groupby("row")["size"].transform("max")
-    others = table.where(~acts).groupby(table["row"])["size"].transform("max")
-    table["greatest"] = (table["size"] >= np.where(acts, most, others)) & (table["size"] > 0)
     found = table.groupby(["episode", *keys, "kind", "name"], as_index=False).agg(
         steps=("row", "size"), signed=("share", "sum"), absolute=("size", "sum"),
         greatest=("greatest", "mean"),

@@ -53,19 +53,27 @@ def by_entity(recording: Any, data: xr.Dataset) -> pd.DataFrame:
 
 def _of_rows(recording: Any, data: xr.Dataset) -> pd.DataFrame:
     identity, shares = data["identity"].values, data["vehicles"].values[:, 0]
-    row, slot = np.nonzero(identity >= 0)
+    row, slot = np.nonzero((identity >= 0) & np.isfinite(shares))
     episode, step = data["episode"].values[row], data["step"].values[row]
-    found = pd.DataFrame(
-        {"row": row, "episode": episode, "step": step, "identity": identity[row, slot]}
+    who = identity[row, slot]
+    kinds: dict[tuple[int, int, int], str] = {}
+    for k in np.unique(episode).tolist():
+        table = recording.entities(k)
+        table = table[table["step"].isin(step[episode == k])]
+        for at, one, kind in zip(table["step"], table["identity"], table["kind"], strict=True):
+            kinds[k, at, one] = str(kind)
+    asked = zip(episode.tolist(), step.tolist(), who.tolist(), strict=True)
+    return pd.DataFrame(
+        {
+            "row": row,
+            "episode": episode,
+            "step": step,
+            "identity": who,
+            "kind": pd.array([kinds.get(key, "vehicle") for key in asked], dtype="str"),
+            "share": shares[row, slot].astype(float),
+            "places": 1.0,
+        }
     )
-    wanted = ["episode", "step", "identity", "kind"]
-    tables = [recording.entities(int(k))[wanted] for k in np.unique(episode)]
-    if tables:
-        found = found.merge(pd.concat(tables), how="left", on=wanted[:3])
-    else:
-        found["kind"] = []
-    found["kind"] = found["kind"].fillna("vehicle").astype(str)
-    return found.assign(share=shares[row, slot].astype(float), places=1.0)[list(COLUMNS)]
 
 
 def adds_up(data: xr.Dataset) -> bool:

@@ -1,5 +1,7 @@
 """What the values of an attribution lie on: vehicles by identity, places of the frame, units."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
@@ -27,16 +29,19 @@ def arrays_of(
     """
     coords = {"episode": ("row", chosen.episode), "step": ("row", chosen.step)}
     dims, names = _axes(agent, site, values.shape[1:], chosen)
-    data = xr.Dataset({"attribution": (("row", *dims), values.astype(np.float32))}, coords)
-    data = data.assign_coords(names)
+    arrays: dict[str, Any] = {"attribution": (("row", *dims), values.astype(np.float32))}
+    layers: dict[str, list[str]] = {}
     if dims[:1] == ("slot",) and chosen.identity is not None:
-        return _vehicles(data, chosen.identity[:, -values.shape[1] :])
-    if dims[-2:] == ("y", "x"):
+        seen = chosen.identity[:, -values.shape[1] :]
+        more, layers = _vehicles(arrays["attribution"][1], seen, names.get(dims[1]))
+        arrays |= more
+    elif dims[-2:] == ("y", "x"):
         total = values if values.ndim == 3 else values.sum(1)
         flat = {"overlay": "frame", "signed": True, "shown": True}
-        data["map"] = (("row", "layer", "y", "x"), total[:, None].astype(np.float32), flat)
-        return data.assign_coords(layer=["all channels"]).assign(_frames(chosen))
-    return data
+        arrays["map"] = ("row", "layer", "y", "x"), total[:, None].astype(np.float32), flat
+        arrays |= _frames(chosen)
+        layers = {"layer": ["all channels"]}
+    return xr.Dataset(arrays, {**coords, **names, **layers})
 
 
 def _frames(chosen: Chosen) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
@@ -66,18 +71,20 @@ def _axes(
     return tuple(f"unit_{i}" for i in range(len(shape))), {}
 
 
-def _vehicles(data: xr.Dataset, identity: Int[np.ndarray, "N V"]) -> xr.Dataset:
+def _vehicles(
+    values: Float[np.ndarray, "N V F"], identity: Int[np.ndarray, "N V"], features: list[str] | None
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Sums over a vehicle's row, then each of its numbers; the sums once more, to be looked at."""
-    values = data["attribution"].values
     shown = np.where((identity >= 0)[..., None], values, np.nan)
-    inner = data["attribution"].dims[2]
-    names = data[inner].values if inner in data.coords else np.arange(values.shape[2])
+    names = [str(name) for name in features or range(values.shape[2])]
     layers, told = shown.sum(2, keepdims=True), ["sum"]
     if len(names) > 1:
         layers = np.concatenate([layers, shown], 2)
-        told += [str(name) for name in names]
+        told += names
     by_layer = layers.transpose(0, 2, 1)
-    data["vehicles"] = (("row", "layer", "entity"), by_layer, {"signed": True})
-    data["sums"] = (("row", "whole", "entity"), by_layer[:, :1], {"signed": True, "shown": True})
-    data["identity"] = (("row", "entity"), identity)
-    return data.assign_coords(layer=told, whole=told[:1])
+    whole = {"signed": True, "shown": True}
+    return {
+        "vehicles": (("row", "layer", "entity"), by_layer, {"signed": True}),
+        "sums": (("row", "whole", "entity"), by_layer[:, :1], whole),
+        "identity": (("row", "entity"), identity),
+    }, {"layer": told, "whole": told[:1]}

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 
+from policyscope.attribution.results.conducted import conductance_report
 from policyscope.attribution.results.entities import by_identity, by_kind
 from policyscope.attribution.results.initialisations import has_bars
 from policyscope.attribution.results.wording import (
@@ -16,7 +17,7 @@ from policyscope.attribution.results.wording import (
     greatest_words,
     kind_words,
 )
-from policyscope.attribution.trust.line import ROWS, finite
+from policyscope.attribution.trust.line import ROWS, finite, interval_values
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval, bootstrap_mean
 
@@ -204,6 +205,7 @@ def attribution_report(result: Result) -> dict[str, Any]:
         "kind_value": kind_words(data),
         "kind_greatest": greatest_words(False),
         "kinds": by_kind(result),
+        "conductance": conductance_report(result),
         "trust": data.attrs["trust"],
         "trust_n": fewer_words(data.attrs["trust"], min(decisions, ROWS)),
         "checks": [check.to_json() for check in result.checks],
@@ -231,9 +233,3 @@ def _feature(line: dict[str, Any]) -> dict[str, Any]:
         else:
             found[name] = value
     return found
-
-
-def interval_values(interval: Interval) -> dict[str, Any]:
-    """An interval as JSON values; ends that are not finite are None."""
-    ends = {k: finite(getattr(interval, k)) for k in ("mean", "low", "high")}
-    return {**ends, "n": interval.n}

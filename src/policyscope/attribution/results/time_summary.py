@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from policyscope.attribution.results.summary import episode_means, interval_values
+from policyscope.attribution.results.summary import episode_means
+from policyscope.attribution.trust.line import interval_values
 from policyscope.core.result import Result
 from policyscope.core.stats import bootstrap_mean
 
@@ -78,6 +79,7 @@ def through_time_report(result: Result) -> dict[str, Any]:
             }
             for line in by_steps_ago(result)
         ],
+        "trust": data.attrs["trust"],
         "checks": [check.to_json() for check in result.checks],
         "passed": result.passed,
         "python": result.python,

@@ -28,15 +28,27 @@ def baseline_words(result: Result) -> str:
     Args:
         result: of ``attribution.explain.attribute``.
     """
+    if words := compared_words(result):
+        return words
     attrs = result.data.attrs
     told = attrs.get("baseline", "zero")
+    line = f"; the trust line sets units to: {told}" if attrs.get("trust") else ""
+    return f"no baseline{line}"
+
+
+def compared_words(result: Result) -> str:
+    """What an attribution is compared with; empty where it compares with nothing.
+
+    Args:
+        result: of ``attribution.explain.attribute``.
+    """
+    attrs = result.data.attrs
     options = tuple(result.parameters.get("options", ()))
     if given := [option for option in options if option.startswith("baselines=")]:
         return f"compared with: {given[0]}"
-    if not without_baseline(attrs["method"]):
-        return f"compared with: {told}"
-    line = f"; the trust line sets units to: {told}" if attrs.get("trust") else ""
-    return f"no baseline{line}"
+    if without_baseline(attrs["method"]):
+        return ""
+    return f"compared with: {attrs.get('baseline', 'zero')}"
 
 
 def entity_words(data: xr.Dataset) -> str:

@@ -24,11 +24,11 @@ from policyscope.attribution.methods.asked import Asked, ask, fitted
 from policyscope.attribution.methods.by_captum import GROUPED
 from policyscope.attribution.methods.captum_names import COALITIONS
 from policyscope.attribution.methods.table import explained
-from policyscope.attribution.methods.told import Told, relative
+from policyscope.attribution.methods.told import Told
 from policyscope.attribution.trust.faithfulness import deletion, infidelity, insertion
 from policyscope.attribution.trust.levels import at_level, level_of
 from policyscope.attribution.trust.randomised import randomised
-from policyscope.attribution.trust.stability import sensitivity
+from policyscope.attribution.trust.stability import NOISE, ratio_of_sums, sensitivity
 from policyscope.core.stats import Interval, bootstrap_mean
 from policyscope.core.tails import Tail
 from policyscope.core.target_parser import Target
@@ -45,7 +45,7 @@ class Figure:
 
     Args:
         name: what was measured.
-        mean: over episodes, of the means over their decisions.
+        mean: over episodes, of the means over their decisions; of a spread over all decisions.
         low: lower end of the 95 % bootstrap interval over episodes.
         high: upper end.
         n: decisions.
@@ -70,6 +70,12 @@ class Figure:
 def finite(number: float | np.floating) -> float | None:
     """A number for a JSON file; None where it is not finite."""
     return float(number) if np.isfinite(number) else None
+
+
+def interval_values(interval: Interval) -> dict[str, Any]:
+    """An interval as JSON values; ends that are not finite are None."""
+    ends = {k: finite(getattr(interval, k)) for k in ("mean", "low", "high")}
+    return {**ends, "n": interval.n}
 
 
 def trust_line(
@@ -103,9 +109,10 @@ def trust_line(
         random sets of units change, as a share of that of no values. ``untrained``: rank
         correlation of the values' sizes with those of the agent before training, over units that
         differ from the baseline. ``spread``: of a method that draws random numbers, the standard
-        deviation of its values over seeds; of others their largest change under small noise; both
-        as shares of the values' size, summed over the decisions of an episode. Slopes are
-        multiplied with the difference to the baseline for deletion, insertion and infidelity.
+        deviation of its values over seeds; of others their largest change under noise of 0.2 % of
+        the range, see ``stability.NOISE``; both summed over all decisions, as shares of the summed
+        size of the values. Slopes are multiplied with the difference to the baseline for deletion,
+        insertion and infidelity.
 
     Raises:
         UnknownName, PolicyscopeError: as ``score`` does.
@@ -157,14 +164,10 @@ def trust_line(
         "insertion": curves[1].score,
         "infidelity": missed.scaled / missed.changes,
         "untrained": alike.per_row,
-        "spread": _spread(asked, told),
     }
-    # Of values that nearly vanish the share has no bound: each counts by the size of its values.
-    sizes = {"spread": told["attribution"].double().flatten(1).norm(dim=1)}
-    line = [
-        _figure(name, rows, episode, config.seed, sizes.get(name)) for name, rows in found.items()
-    ]
-    return [*line[:-1], replace(line[-1], reading=_SPREAD[spread_over(config, told)])]
+    line = [figure_over_episodes(name, rows, episode, config.seed) for name, rows in found.items()]
+    reading = _SPREAD[spread_over(config, told)]
+    return [*line, _spread_figure(*_spread(asked, told), episode, config.seed, reading)]
 
 
 _READING = {
@@ -172,11 +175,11 @@ _READING = {
     "insertion": ("higher", "0: no better than a random order"),
     "infidelity": ("lower", "1: no better than no attribution"),
     "untrained": ("lower", "1: ranks units as the agent before training does, 0: unlike it"),
-    "spread": ("lower", ""),
 }
 _SPREAD = {
     "seeds": "0: every seed gives the same, 1: seeds differ by as much as the values are large",
-    "noise": "0: noise of 2 % of the range changes nothing, 1: as much as the values are large",
+    "noise": f"0: noise of {100 * NOISE:.1f} % of the range changes nothing, 1: as much as the "
+    "values are large",
 }
 
 
@@ -207,21 +210,28 @@ def _shares(asked: Asked, values: Float[Tensor, "N ..."]) -> Float[Tensor, "N ..
     return values * (away.abs() if asked.config.method in UNSIGNED else away)
 
 
-def _spread(asked: Asked, told: Told) -> Float[Tensor, " N"]:
+def _spread(asked: Asked, told: Told) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+    """By how much the values of each decision change, and how large they are."""
     config = asked.config
     if spread_over(config, told) == "noise":
         if config.method in STEPPED and config.rule == "adaptive":  # noise moves finer paths alike
             asked = replace(asked, config=replace(config, rule="trapezoid"))
-        return sensitivity(
+        found = sensitivity(
             asked.rest, lambda moved: explained(replace(asked, rest=moved))["attribution"],
             samples=COPIES, seed=config.seed, among=_there(asked.rest),
-        ).relative  # fmt: skip
+        )  # fmt: skip
+        return found.change, found.size
     if "error" in told:
-        return told["error"]
+        size = _size(told["attribution"])
+        return told["error"].double() * size, size
     seeds = [replace(config, seed=config.seed + copy) for copy in range(1, COPIES)]
     others = [explained(replace(asked, config=own))["attribution"] for own in seeds]
     values = torch.stack([told["attribution"], *others])
-    return relative(values.std(0), values.mean(0))
+    return _size(values.std(0)), _size(values.mean(0))
+
+
+def _size(values: Float[Tensor, "N ..."]) -> Float[Tensor, " N"]:
+    return values.double().flatten(1).norm(dim=1)
 
 
 def _there(rest: Tail) -> Bool[Tensor, "N ..."] | None:
@@ -231,23 +241,30 @@ def _there(rest: Tail) -> Bool[Tensor, "N ..."] | None:
     return (rest.activation != 0).any(2, keepdim=True).expand_as(rest.activation)
 
 
-def _figure(
-    name: str,
-    rows: Float[Tensor, " N"],
-    episode: Int[np.ndarray, " N"],
-    seed: int,
-    weights: Float[Tensor, " N"] | None = None,
+def figure_over_episodes(
+    name: str, rows: Float[Tensor, " N"], episode: Int[np.ndarray, " N"], seed: int
 ) -> Figure:
     """Mean with an interval over episodes: steps of one are alike."""
     better, reading = _READING[name]
     values = rows.double().cpu().numpy()
-    counts = np.ones(len(values)) if weights is None else weights.cpu().numpy()
-    known = np.isfinite(values) & (counts > 0)
-    means = [
-        np.average(values[known & (episode == k)], weights=counts[known & (episode == k)])
-        for k in np.unique(episode[known])
-    ]
+    known = np.isfinite(values)
+    means = [values[known & (episode == k)].mean() for k in np.unique(episode[known])]
     found = Interval(np.nan, -np.inf, np.inf, 0)
     if means:
         found = bootstrap_mean(np.array(means), seed)
     return Figure(name, found.mean, found.low, found.high, int(known.sum()), better, reading)
+
+
+def _spread_figure(
+    changes: Float[Tensor, " N"],
+    sizes: Float[Tensor, " N"],
+    episode: Int[np.ndarray, " N"],
+    seed: int,
+    reading: str,
+) -> Figure:
+    """One ratio over all decisions: of those whose values nearly vanish shares have no bound."""
+    change, size = (each.double().cpu().numpy() for each in (changes, sizes))
+    known = np.isfinite(change) & np.isfinite(size) & (change + size > 0)
+    found = ratio_of_sums(change[known], size[known], episode[known], seed)
+    n = int(known.sum()) if found.n else 0
+    return Figure("spread", found.mean, found.low, found.high, n, "lower", reading)

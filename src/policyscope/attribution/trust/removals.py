@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata
 from torch import Tensor
 
 from policyscope.attribution.asking.chosen import Chosen
@@ -17,6 +17,7 @@ from policyscope.attribution.results.entity_shares import by_entity
 from policyscope.attribution.results.maps import arrays_of
 from policyscope.attribution.trust.line import ROWS, Figure
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.numbers import rounded
 from policyscope.core.progress import tell_progress
 from policyscope.core.stats import Interval, bootstrap_mean
 from policyscope.core.target_parser import Target
@@ -219,7 +220,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
         >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([-3.0, 0.0, 1.0]))
         1.0
     """
-    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (x, y))
+    a, b = (scipy.stats.rankdata(values) - (len(values) + 1) / 2 for values in (x, y))
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum() / size) if size else float("nan")
 
@@ -232,6 +233,6 @@ def _figure(
     found = bootstrap_mean(np.array(means), seed) if means else Interval(np.nan, -np.inf, np.inf, 0)
     reading = (
         "1: ranks entities as their removal from the scene does, 0: unlike it; "
-        f"a removal changes the target by {np.mean(sizes):.3g} in the mean"
+        f"a removal changes the target by {rounded(np.mean(sizes))} in the mean"
     )
     return Figure("removal", found.mean, found.low, found.high, int(known.sum()), "higher", reading)

@@ -33,18 +33,31 @@ evaluation. ``num_levels`` is after how many seeds the levels repeat, 0 for neve
 """
 
 
+NOT_OFFERED = {
+    "use_sequential_levels": "an episode would run over several levels, so that a seed would no "
+    "longer stand for one level",
+    "use_generated_assets": "states with generated pictures are not read, so that nothing could be "
+    "restored or edited",
+    "debug_mode": "it is a number for whoever changes the engine's own code",
+}
+"""Options of the engine that cannot be set here, and why."""
+
+
 def settings(options: dict[str, Any]) -> dict[str, Any]:
     """All settings, the given ones over the defaults.
 
     Raises:
         UnknownName: an option or a mode that does not exist.
-        PolicyscopeError: a value an option does not take.
+        PolicyscopeError: a value an option does not take, or an option of ``NOT_OFFERED``.
 
     Example:
         >>> settings({"mode": "easy"})["use_backgrounds"]
         True
     """
     for name in options:
+        if name in NOT_OFFERED:
+            told = f"option {name} of the engine is not offered: {NOT_OFFERED[name]}"
+            raise PolicyscopeError(f"{told}; leave it out")
         if name not in DEFAULTS:
             raise UnknownName("option of a procgen environment", name, DEFAULTS)
     chosen = {**DEFAULTS, **options}

@@ -74,6 +74,8 @@ class AttributionAnswer(Message):
     """The target at this step."""
     change: Number
     """Its difference to the baseline; null for methods that have none."""
+    baseline: str
+    """What the values are compared with, in words; empty for methods that compare with nothing."""
     gap: Number
     """What of the change the values miss; null likewise."""
     over: Literal["entities", "frame", "none"]

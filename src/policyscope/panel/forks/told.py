@@ -11,9 +11,9 @@ from policyscope.panel.contract.fork import ForkAnswer, ForkRequest, ForkSide
 from policyscope.panel.contract.messages import Estimate
 from policyscope.panel.contract.result import CheckLine
 from policyscope.panel.scene import IMPORT, edit_python, edit_text, scene_edits
-from policyscope.panel.shelf.describe import whole_seed
 from policyscope.panel.shelf.environment import large
 from policyscope.panel.shelf.episode_file import EpisodeFile, refs
+from policyscope.panel.shelf.episodes import whole_seed
 from policyscope.panel.shelf.opening import opened
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.compare import SIDES

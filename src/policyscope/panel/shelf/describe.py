@@ -1,21 +1,15 @@
-"""What holds for all episodes of a recording, the table of them, and one of them."""
+"""What holds for all episodes of a recording."""
 
 import shlex
-from typing import Any
-
-import pandas as pd
 
 from policyscope.envs.actions import action_names, idle_actions
 from policyscope.envs.entities import scene_units
-from policyscope.panel.contract.episode import EpisodeDetail
-from policyscope.panel.contract.recording import EpisodeTable, RecordingDetail
+from policyscope.panel.contract.recording import RecordingDetail
 from policyscope.panel.shelf.environment import edits, large, picture_view
-from policyscope.panel.shelf.episode_file import episode_file, refs
 from policyscope.panel.shelf.lines import finite, recording_line
 from policyscope.panel.shelf.liveness import why_no_world, why_not_live
 from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
-from policyscope.panel.shelf.version import shard_version
 from policyscope.recordings.read import Recording
 
 MOST_UNNAMED = 256
@@ -71,49 +65,6 @@ def describe(shelf: Shelf, rec: str) -> RecordingDetail:
     )
 
 
-def episode_table(shelf: Shelf, rec: str) -> EpisodeTable:
-    """The table of all episodes; errors are those of ``describe``."""
-    table = shelf.recording(rec).episodes
-    return EpisodeTable(
-        episode=table["episode"].tolist(),
-        seed=[_whole(seed) for seed in table["seed"]],
-        outcome=[str(outcome) for outcome in table["outcome"]],
-        total=table["return"].tolist(),
-        steps=table["steps"].tolist(),
-    )
-
-
-def episode_detail(shelf: Shelf, rec: str, k: int) -> EpisodeDetail:
-    """One episode, and where its arrays lie.
-
-    Args:
-        shelf: what is served.
-        rec: id of the recording.
-        k: number of the episode.
-
-    Raises:
-        UnknownName: no such recording or episode.
-        BadFile: the recording or the episode's shard is torn.
-    """
-    recording = shelf.recording(rec)
-    file = episode_file(shelf, recording, k)
-    line = recording.line(k)
-    version = shard_version(recording.place(k)[0].folder)
-    return EpisodeDetail(
-        recording=rec,
-        episode=k,
-        seed=whole_seed(recording, k),
-        outcome=str(line["outcome"]),
-        total=float(line["return"]),
-        steps=int(line["steps"]),
-        kinds=file.kinds,
-        arrays=refs(file, f"/api/recordings/{rec}/episodes/{k}/arrays?v={version}"),
-        bytes=file.bytes,
-        pictures=f"/api/recordings/{rec}/episodes/{k}/pictures" if large(recording) else "",
-        python=opened(recording, shelf.typed(recording.path), [f"recording.episode({k})"]),
-    )
-
-
 def deciding(recording: Recording) -> str | None:
     """The output with one number an action: Q-values or logits where there are some."""
     actions = recording.space.actions
@@ -133,12 +84,3 @@ def feature_names(recording: Recording) -> list[str]:
     if not names and len(shape) == 1 and shape[0] <= MOST_UNNAMED:
         return [f"observation {i}" for i in range(shape[0])]
     return names
-
-
-def whole_seed(recording: Recording, k: int) -> int | None:
-    """The seed that an episode began from; None where there was none."""
-    return _whole(recording.line(k)["seed"])
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None or pd.isna(value) else int(value)

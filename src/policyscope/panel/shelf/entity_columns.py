@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from policyscope.core.errors import BadFile
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.recordings.read import Recording
-from policyscope.recordings.store import MEND, ShardReader
+from policyscope.recordings.shards.store import MEND, ShardReader
 
 #: Columns that a page gets, and the type it gets them in.
 COLUMNS = {

@@ -16,9 +16,9 @@ from policyscope.panel.ranges import Read
 from policyscope.panel.shelf.entity_columns import Entities, entities
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.shelf.version import check_version, shard_version
+from policyscope.recordings.arrays.steps import read_rows
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import read_rows
-from policyscope.recordings.store import MEND, ShardReader
+from policyscope.recordings.shards.store import MEND, ShardReader
 
 ALIGNMENT = 8
 _LEFT_OUT = ("episode", "step")

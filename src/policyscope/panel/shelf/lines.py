@@ -17,7 +17,7 @@ from policyscope.panel.shelf.shelf import Shelf, recording_signature
 from policyscope.panel.shelf.summary import mean_return, outcome_shares
 from policyscope.recordings.plan import UNKNOWN, read_header
 from policyscope.recordings.read import open_recording
-from policyscope.recordings.store import finished_shards, read_table
+from policyscope.recordings.shards.store import finished_shards, read_table
 
 _RECORDED = re.compile(r"policyscope record ([^-\s'\"]\S*)")
 

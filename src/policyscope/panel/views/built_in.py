@@ -13,8 +13,8 @@ from policyscope.envs.procgen.objects import SCENERY
 from policyscope.panel.contract.recording import TrackInfo
 from policyscope.panel.shelf.environment import large, picture_view
 from policyscope.panel.views.quantities import Quantity, of_target
+from policyscope.recordings.arrays.steps import Steps
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import Steps
 
 Number = Callable[[Steps], np.ndarray]
 

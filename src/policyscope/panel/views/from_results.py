@@ -18,7 +18,7 @@ from policyscope.panel.contract.recording import OverlayInfo, TrackInfo
 from policyscope.panel.shelf.opening import of_result
 from policyscope.panel.views.listed_results import Listed, Results, listed
 from policyscope.panel.views.quantities import Quantity
-from policyscope.recordings.steps import Steps
+from policyscope.recordings.arrays.steps import Steps
 
 Kind = Literal["line", "event"]
 

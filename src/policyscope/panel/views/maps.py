@@ -12,8 +12,8 @@ from policyscope.panel.views.built_in import patterns
 from policyscope.panel.views.from_results import overlay_of, result_overlays
 from policyscope.panel.views.listed_results import Results
 from policyscope.panel.views.registered import call, free_name, of_first_episode
+from policyscope.recordings.arrays.steps import of_episode
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import of_episode
 
 
 @dataclass(frozen=True)

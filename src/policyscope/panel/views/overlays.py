@@ -10,7 +10,7 @@ from policyscope.core.views import Overlay
 from policyscope.panel.contract.episode import ArrayRef, OverlayValues
 from policyscope.panel.contract.recording import OverlayInfo
 from policyscope.panel.ranges import Read
-from policyscope.panel.shelf.describe import episode_detail
+from policyscope.panel.shelf.episodes import episode_detail
 from policyscope.panel.shelf.opening import opened
 from policyscope.panel.shelf.shelf import Shelf
 from policyscope.panel.shelf.version import check_version, shard_version, version_of
@@ -18,8 +18,8 @@ from policyscope.panel.views.built_in import patterns
 from policyscope.panel.views.from_results import whole_scale
 from policyscope.panel.views.listed_results import Results, results_of
 from policyscope.panel.views.maps import Map, find, maps
+from policyscope.recordings.arrays.steps import of_episode
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import of_episode
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 
 from policyscope.core.target_parser import Target, Term, parse_target
 from policyscope.panel.contract.recording import TrackInfo
+from policyscope.recordings.arrays.steps import Steps, blocks
+from policyscope.recordings.arrays.targets import of_target
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import Steps, blocks
-from policyscope.recordings.targets import of_target
 
 _UNITS = {"q": "return", "value": "return", "logit": "logit", "logp": "nats", "entropy": "nats"}
 

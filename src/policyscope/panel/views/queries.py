@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from policyscope.core.errors import PolicyscopeError
+from policyscope.recordings.arrays.steps import Steps, of_episode
 from policyscope.recordings.find.grammar import BadQuery, Compare, parse_query
 from policyscope.recordings.find.numbers import Numbers
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import Steps, of_episode
 
 MOST = 6
 

@@ -16,8 +16,8 @@ from policyscope.panel.shelf.version import check_version, version_of
 from policyscope.panel.views.listed_results import Results, results_of
 from policyscope.panel.views.quantities import Quantity, over_all
 from policyscope.panel.views.tracks import find
+from policyscope.recordings.arrays.steps import Steps
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import Steps
 
 
 def table(shelf: Shelf, rec: str, x: str, y: str) -> StepTable:

@@ -17,8 +17,8 @@ from policyscope.panel.views.from_results import result_tracks
 from policyscope.panel.views.listed_results import Results, results_of
 from policyscope.panel.views.quantities import Quantity, target_quantity
 from policyscope.panel.views.registered import call, free_name, of_first_episode
+from policyscope.recordings.arrays.steps import Steps, of_episode
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import Steps, of_episode
 
 
 def values(shelf: Shelf, rec: str, k: int, names: list[str]) -> list[TrackValues]:

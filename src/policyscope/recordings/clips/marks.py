@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from policyscope.core.errors import MissingPart
+from policyscope.core.numbers import rounded, signed
 from policyscope.recordings.clips.places import Outline
 from policyscope.recordings.clips.strips import BACKGROUND, CHOSEN, FAINT, INK
 
@@ -112,7 +113,7 @@ class Canvas:
         """A reward that is not 0, top right: green above 0, red below."""
         if reward == reward and reward != 0:
             edge = max(1, self._size // 60)
-            self._pill(f"{reward:+.3g}", edge, GAIN if reward > 0 else LOSS, right=True)
+            self._pill(signed(reward), edge, GAIN if reward > 0 else LOSS, right=True)
 
     def end(self, outcome: str, terminated: bool) -> None:
         """A frame around the picture, and why the episode ended; grey where it was cut."""
@@ -212,7 +213,7 @@ def band(trace: Trace, step: int, shown: range, width: int, height: int) -> np.n
     left, edge = width * 3 // 10, max(2, height // 8)
     value = trace.values[step]
     draw.text((edge, edge), _fitting(draw, trace.name, font, left - 2 * edge), fill=INK, font=font)
-    told = "none" if np.isnan(value) else f"{value:.3g}"
+    told = "none" if np.isnan(value) else rounded(value)
     draw.text((edge, height // 2), told, fill=CHOSEN, font=font)
     course = trace.values[shown.start : shown.stop]
     known = course[np.isfinite(course)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from policyscope.core.errors import MissingPart
+from policyscope.core.numbers import rounded
 
 BACKGROUND = (250, 250, 250)
 INK = (30, 30, 30)
@@ -99,7 +100,7 @@ def _bars(
         y = top + a * each
         share = _share(shown)[step, a]
         taken = a == int(shown.chosen[step])
-        draw.text((left, y), f"{name}  {shown.values[step, a]:.3g}", fill=INK, font=font)
+        draw.text((left, y), f"{name}  {rounded(shown.values[step, a])}", fill=INK, font=font)
         box = (left, y + each * 0.55, right, y + each * 0.85)
         draw.rectangle(box, fill=FAINT)
         colour = CHOSEN if taken else tuple(HIGH.tolist())

@@ -13,9 +13,12 @@ from scipy.special import softmax
 
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError, UnknownName
 from policyscope.core.files import atomic_file
+from policyscope.core.numbers import rounded
 from policyscope.core.target_parser import parse_target
 from policyscope.envs.make import make_lane
 from policyscope.envs.stepper import Lane
+from policyscope.recordings.arrays.steps import Steps, of_episode
+from policyscope.recordings.arrays.targets import of_target
 from policyscope.recordings.clips.gif import encode_gif
 from policyscope.recordings.clips.marks import Canvas, Trace, band, steers
 from policyscope.recordings.clips.places import Outline, outlines
@@ -23,8 +26,6 @@ from policyscope.recordings.clips.strips import ActionValues, panel
 from policyscope.recordings.plan import UNKNOWN
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.replay import Course, Replay
-from policyscope.recordings.steps import Steps, of_episode
-from policyscope.recordings.targets import of_target
 
 #: What can be drawn: boxes of objects, the action, rewards and the end, and action values.
 OVERLAYS = ("boxes", "action", "reward", "values")
@@ -189,7 +190,7 @@ def _marked(
 
 def _action_name(names: Sequence[str], action: Any) -> str:
     if np.ndim(action):
-        return ", ".join(f"{number:.2g}" for number in action)
+        return ", ".join(rounded(number, 2) for number in action)
     return names[int(action)] if 0 <= int(action) < len(names) else "action unknown"
 
 

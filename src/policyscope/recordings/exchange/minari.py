@@ -15,10 +15,10 @@ from gymnasium import spaces
 from policyscope.core.errors import BadFile, MissingPart, PolicyscopeError, UnknownName
 from policyscope.core.files import atomic_folder, read_json
 from policyscope.envs.stepper import Space
+from policyscope.recordings.arrays.steps import of_episode
 from policyscope.recordings.importers.minari import OURS, VERSION
 from policyscope.recordings.plan import UNKNOWN
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import of_episode
 
 #: Stands for all outputs of the network in a list of infos.
 OUTPUTS = "outputs"

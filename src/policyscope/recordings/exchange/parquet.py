@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.files import atomic_file
 from policyscope.core.target_parser import Target, parse_target
+from policyscope.recordings.arrays.steps import Steps, blocks
+from policyscope.recordings.arrays.targets import of_target
 from policyscope.recordings.find.numbers import spans
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import Steps, blocks
-from policyscope.recordings.targets import of_target
 
 #: Key of the file's metadata, and the version of these columns.
 KEY, VERSION = b"policyscope", 1

@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.target_parser import parse_target
+from policyscope.recordings.arrays.steps import Steps
+from policyscope.recordings.arrays.targets import of_target
 from policyscope.recordings.find.grammar import BadQuery, Number, Quantity, Sum, Written
-from policyscope.recordings.steps import Steps
-from policyscope.recordings.targets import of_target
 from policyscope.rollouts.advantage import advantages
 
 _JOIN: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {

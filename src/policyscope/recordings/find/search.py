@@ -10,6 +10,7 @@ import pandas as pd
 from policyscope.agents.agent import Agent
 from policyscope.core.errors import UnknownName
 from policyscope.envs.procgen.codes import CELLS, OBJECTS
+from policyscope.recordings.arrays.steps import Steps, blocks
 from policyscope.recordings.find.grammar import (
     BadQuery,
     Changes,
@@ -27,7 +28,6 @@ from policyscope.recordings.find.grammar import (
 )
 from policyscope.recordings.find.numbers import Numbers, spans
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import Steps, blocks
 from policyscope.rollouts.summary import possible_outcomes
 
 GAMMA, LAM = 0.99, 0.95

@@ -9,6 +9,7 @@ import numpy as np
 from policyscope.core.errors import MissingPart, PolicyscopeError
 from policyscope.envs.make import make_lane
 from policyscope.envs.stepper import Lane
+from policyscope.recordings.arrays.steps import rows_of_episode
 from policyscope.recordings.clips.video import encode
 from policyscope.recordings.find.grammar import BadQuery
 from policyscope.recordings.highlights.moments import (
@@ -20,7 +21,6 @@ from policyscope.recordings.highlights.moments import (
 )
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.replay import Course, Replay
-from policyscope.recordings.steps import rows_of_episode
 
 SIZE = 320
 FRAME = (217, 95, 2)

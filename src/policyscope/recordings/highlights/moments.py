@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.core.numbers import rounded, signed
+from policyscope.recordings.arrays.steps import of_episode
 from policyscope.recordings.find.grammar import BadQuery, Ranked, parse_query
 from policyscope.recordings.find.numbers import Numbers
 from policyscope.recordings.find.search import GAMMA, LAM, find
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import of_episode
 
 #: Moments of a kind that are looked through, the strongest first; ranks are exact among them.
 LOOKED_THROUGH = 1000
@@ -321,22 +322,24 @@ def _why(recording: Recording, kind: str, ask: Ask, line: dict, rank: int | None
     extreme = "largest" if ask.way == "top" else "smallest"
     place = f"{ordinal(rank)}{extreme} of {of:,} {among}" if rank else f"among {of:,} {among}"
     if kind in ("better", "worse"):
-        return f"Advantage {signed(number)}: {place}."
+        return f"Advantage {signed(number)}: {place}.".replace("-", "\N{MINUS SIGN}", 1)
     if kind == "jump":
         rises = _rises(recording, int(line["episode"]), int(line["until"]))
-        return f"The value {'rises' if rises else 'falls'} by {number:.3g} in one step: {place}."
+        return (
+            f"The value {'rises' if rises else 'falls'} by {rounded(number)} in one step: {place}."
+        )
     if kind == "undecided" and ask.name == "entropy":
         most = np.log(len(recording.space.actions))
-        return f"Entropy {number:.4g} of at most {most:.4g} nats: {place}."
+        return f"Entropy {rounded(number, 4)} of at most {rounded(most, 4)} nats: {place}."
     if kind == "undecided":
-        return f"The best action leads the second by {number:.2g}: {place}."
+        return f"The best action leads the second by {rounded(number, 2)}: {place}."
     ended = ask.outcome.replace("_", " ")
     if not ended:
-        return f"Return {line['return']:.3g}: one of the lowest of {of:,} episodes."
+        return f"Return {rounded(line['return'])}: one of the lowest of {of:,} episodes."
     if rank is None:
         return f"Outcome {ended}: one of {of:,} such episodes."
     most = f"the {ordinal(rank)}most of {of:,} such episodes" if of > 1 else "the only such episode"
-    return f"Outcome {ended} with {number:.3g} still expected: {most}."
+    return f"Outcome {ended} with {rounded(number)} still expected: {most}."
 
 
 def _rises(recording: Recording, episode: int, step: int) -> bool:
@@ -370,8 +373,3 @@ def ordinal(rank: int) -> str:
         "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
     )
     return f"{rank:,}{ending} "
-
-
-def signed(number: float) -> str:
-    """A number with its sign, minus as a minus."""
-    return f"{number:+.3g}".replace("-", "\N{MINUS SIGN}")

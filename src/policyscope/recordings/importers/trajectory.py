@@ -15,9 +15,9 @@ import pyarrow as pa
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
-from policyscope.recordings.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, Columns
 from policyscope.recordings.plan import NO_SEED, UNKNOWN, Plan, write_header
-from policyscope.recordings.store import rebuild_episodes, write_shard
+from policyscope.recordings.shards.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, Columns
+from policyscope.recordings.shards.store import rebuild_episodes, write_shard
 
 #: Bytes of a shard, about, and episodes at most.
 SHARD_BYTES, SHARD_EPISODES = 2**25, 1024

@@ -12,8 +12,8 @@ from policyscope.core.edits import Edit
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.nulls import null
+from policyscope.recordings.arrays.steps import of_episode
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import of_episode
 
 EPISODES, ROWS, TRIES = 16, 512, 200
 

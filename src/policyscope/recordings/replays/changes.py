@@ -5,6 +5,7 @@ from typing import NoReturn
 
 from policyscope.core.edits import KINDS, Edit
 from policyscope.core.errors import PolicyscopeError
+from policyscope.core.numbers import rounded
 from policyscope.envs.entities import Entities, entity_name, scene_units
 from policyscope.envs.scene import SceneEdit
 
@@ -70,16 +71,12 @@ def change_text(change: SceneEdit | Edit, entities: Entities, env: str = "") -> 
     length, speed = scene_units(env)
     of = {"x": length, "y": length, "heading": "rad", "speed": speed}
     values = [
-        f"{name} {_told(value)} {of.get(name, '')}".strip() for name, value in change.values.items()
+        f"{name} {rounded(value)} {of.get(name, '')}".strip()
+        for name, value in change.values.items()
     ]
     if values:
         words += [_JOINED.get(change.kind, "with"), ", ".join(values)]
     return " ".join(words)
-
-
-def _told(value: float) -> str:
-    """As ``brief`` in ``web/src/model/format.ts`` writes it."""
-    return f"{value:.0f}" if 999.5 <= abs(value) < 1e15 else f"{value:.3g}"
 
 
 def _activation(text: str, kind: str, site: re.Match[str] | None) -> Edit:

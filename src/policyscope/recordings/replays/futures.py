@@ -8,12 +8,12 @@ import numpy as np
 
 from policyscope.agents.agent import Agent
 from policyscope.core.edits import Edit, edited
+from policyscope.core.threads import one_thread
 from policyscope.envs.make import make
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.stepper import Lane, Snapshot, Start, Stepper
 from policyscope.recordings.replays.replay import Course
 from policyscope.rollouts.loop import Episode, Row, Watch, rollout
-from policyscope.rollouts.shards import one_thread
 
 #: Pair p > 0 draws the action noise of another episode: this far from the recorded ones.
 NOISE = 2**32

@@ -8,8 +8,8 @@ import pandas as pd
 
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.stepper import Lane, Snapshot, Start
+from policyscope.recordings.arrays.steps import of_episode, rows_of_episode
 from policyscope.recordings.read import Recording
-from policyscope.recordings.steps import of_episode, rows_of_episode
 
 #: What a replay needs, and what an agent was asked with.
 _NEEDED = ("obs", "action", "reward", "terminated", "truncated")

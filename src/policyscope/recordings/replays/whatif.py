@@ -14,13 +14,13 @@ from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.target_parser import Target, parse_target
 from policyscope.core.targets import evaluate, horizon, needed_sites
+from policyscope.core.threads import one_thread
 from policyscope.envs.entities import Entities
 from policyscope.envs.scene import SceneEdit
 from policyscope.envs.stepper import Lane
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.replay import Course
 from policyscope.recordings.replays.worlds import Worlds, key
-from policyscope.rollouts.shards import one_thread
 
 Index = tuple[int, ...]
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.provenance import provenance
 from policyscope.core.result import Result
+from policyscope.envs.actions import effects
 from policyscope.envs.entities import Entities
 from policyscope.envs.scene import SceneEdit
 from policyscope.recordings.read import Recording
@@ -39,7 +40,9 @@ class Tried:
         kind: of the entity.
         distance: how far it was moved, in the world's unit; NaN where it was removed.
         margin: score of the action asked for minus the best of the others; above 0 it is taken.
-        logp: log-probability of that action; NaN for Q-values.
+            Actions that do the same count as one: their probabilities added up, or the largest of
+            their Q-values.
+        logp: log-probability of that action, and of those that do the same; NaN for Q-values.
     """
 
     edit: SceneEdit
@@ -63,7 +66,7 @@ def why_not(
     Each entity but walls, lava and the one who acts is removed, and moved in 8 directions by half,
     one, two and four of its lengths; where a move makes the agent prefer the action, the distance
     is halved down to the least that does. "Prefers" is the most likely action, or the greatest
-    Q-value.
+    Q-value, actions that do the same taken together.
 
     Args:
         recording: an opened recording in which scenes can be changed.
@@ -208,12 +211,16 @@ def _asked(
 
 
 def _margins(scene: Scene, obs: np.ndarray, action: int) -> tuple[np.ndarray, np.ndarray]:
-    scores = scene.scores(scene.decide(obs)).astype(np.float64)
-    others = np.delete(scores, action, axis=1).max(1)
-    logp = log_softmax(scores, 1)[:, action]
-    if scene.agent.head != "categorical":
-        logp = np.full(len(obs), np.nan)
-    return scores[:, action] - others, logp
+    """Of the actions that do what the action does, taken together, against all others."""
+    recording, drawn = scene.course.recording, scene.agent.head == "categorical"
+    groups = [group for _, group in effects(recording.env.id, recording.space.actions)]
+    place = next(i for i, group in enumerate(groups) if action in group)
+    single = scene.scores(scene.decide(obs)).astype(np.float64)
+    whole = logsumexp if drawn else np.max
+    scores = np.stack([whole(single[:, group], axis=1) for group in groups], 1)
+    others = np.delete(scores, place, axis=1).max(1)
+    logp = log_softmax(scores, 1)[:, place] if drawn else np.full(len(obs), np.nan)
+    return scores[:, place] - others, logp
 
 
 def _order(tried: Tried) -> tuple[bool, float, float]:

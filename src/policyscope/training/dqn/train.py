@@ -20,10 +20,10 @@ from policyscope.agents.build import build_network
 from policyscope.agents.store import save_agent, save_weights
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.provenance import provenance
+from policyscope.core.threads import one_thread
 from policyscope.envs.make import make
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space, Stepper
-from policyscope.rollouts.shards import one_thread
 from policyscope.training.checkpoint import State, only_trainer, save_state
 from policyscope.training.dqn.actor import Actor
 from policyscope.training.dqn.config import DQNConfig

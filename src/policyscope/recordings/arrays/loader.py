@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.recordings.decoding import Decoders
-from policyscope.recordings.lazy import Rows, Source
-from policyscope.recordings.store import shard_folder
-from policyscope.recordings.windows import window_counts
+from policyscope.recordings.arrays.decoding import Decoders
+from policyscope.recordings.arrays.lazy import Rows, Source
+from policyscope.recordings.arrays.windows import window_counts
+from policyscope.recordings.shards.store import shard_folder
 
 NAMES = ("obs", "action", "reward", "terminated", "truncated")
 EPISODES = 64

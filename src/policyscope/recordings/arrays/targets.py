@@ -8,8 +8,8 @@ from torch import Tensor
 
 from policyscope.core.target_parser import Target
 from policyscope.core.targets import at_offsets, evaluate_terms, needed_sites
+from policyscope.recordings.arrays.steps import Steps
 from policyscope.recordings.plan import thinned_error
-from policyscope.recordings.steps import Steps
 
 
 def of_target(target: Target, actions: tuple[str, ...], steps: Steps) -> np.ndarray:

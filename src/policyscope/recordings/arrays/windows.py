@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.recordings.dataset import labels
-from policyscope.recordings.lazy import DECISION, Rows, labelled
+from policyscope.recordings.arrays.dataset import labels
+from policyscope.recordings.arrays.lazy import DECISION, Rows, labelled
 
 
 class Windows:

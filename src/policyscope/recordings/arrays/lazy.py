@@ -13,11 +13,11 @@ from xarray.core import indexing
 from policyscope.core.errors import BadFile, UnknownName
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
-from policyscope.recordings.chunks import grouped, take_rows
-from policyscope.recordings.dataset import axes, labels
-from policyscope.recordings.gather import KEPT_ROWS
+from policyscope.recordings.arrays.dataset import axes, labels
 from policyscope.recordings.plan import Plan
-from policyscope.recordings.store import MEND, ShardReader, shard_folder
+from policyscope.recordings.shards.chunks import grouped, take_rows
+from policyscope.recordings.shards.gather import KEPT_ROWS
+from policyscope.recordings.shards.store import MEND, ShardReader, shard_folder
 
 #: Axis of the steps of all episodes; an episode's own axis is called step.
 DECISION = "decision"

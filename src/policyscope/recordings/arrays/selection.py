@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from policyscope.core.errors import PolicyscopeError
-from policyscope.recordings.lazy import Rows, Source, lazy_dataset
-from policyscope.recordings.loader import batches
-from policyscope.recordings.windows import Windows, sample
+from policyscope.recordings.arrays.lazy import Rows, Source, lazy_dataset
+from policyscope.recordings.arrays.loader import batches
+from policyscope.recordings.arrays.windows import Windows, sample
 
 
 class Selection:

@@ -18,7 +18,7 @@ import fsspec
 
 from policyscope.core.errors import BadFile
 from policyscope.recordings.plan import OPTIONAL, Plan, check_folder, read_plan, unfilled
-from policyscope.recordings.store import shard_folder
+from policyscope.recordings.shards.store import shard_folder
 from policyscope.rollouts.cache import cache_folder
 
 HEADER, SEAL, TABLE = "recording.json", "shard.json", "episodes.parquet"

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from policyscope.core.errors import BadFile, system_cause
-from policyscope.recordings.checksums import file_names, file_sum, require_seal
-from policyscope.recordings.chunks import read_rows
-from policyscope.recordings.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, KEPT_ROWS
 from policyscope.recordings.plan import NO_SEED, UNKNOWN, Plan
-from policyscope.recordings.store import MEND, ShardReader, read_table, shard_folder
-from policyscope.recordings.zarr_files import array_layouts
+from policyscope.recordings.shards.checksums import file_names, file_sum, require_seal
+from policyscope.recordings.shards.chunks import read_rows
+from policyscope.recordings.shards.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, KEPT_ROWS
+from policyscope.recordings.shards.store import MEND, ShardReader, read_table, shard_folder
+from policyscope.recordings.shards.zarr_files import array_layouts
 
 _SCALARS = {
     "episode": "int32", "step": "int32", "logp": "float32", "reward": "float64",

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from policyscope.core.errors import BadFile, UnknownName, system_cause
 from policyscope.core.files import atomic_file, read_json, write_json
-from policyscope.recordings.checksums import folder_sums, sealed
-from policyscope.recordings.gather import EPISODE_COLUMNS, KEPT_ROWS, Columns
-from policyscope.recordings.zarr_files import (
+from policyscope.recordings.shards.checksums import folder_sums, sealed
+from policyscope.recordings.shards.gather import EPISODE_COLUMNS, KEPT_ROWS, Columns
+from policyscope.recordings.shards.zarr_files import (
     array_layouts,
     open_group,
     read_array,

@@ -1,21 +1,28 @@
 """Columns of some steps of a recording, read straight from the chunks when they are asked for."""
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from policyscope.core.errors import BadFile, UnknownName
-from policyscope.recordings.chunks import read_rows
-from policyscope.recordings.gather import KEPT_ROWS
 from policyscope.recordings.plan import thinned_error
 from policyscope.recordings.read import Recording
-from policyscope.recordings.store import MEND, shard_folder
+from policyscope.recordings.shards.chunks import read_rows
+from policyscope.recordings.shards.gather import KEPT_ROWS
+from policyscope.recordings.shards.store import MEND, shard_folder
 
 BLOCK = 20_000
 _NO_COLUMNS = {".", "outputs", "sites", "final_obs", "has_final_obs", KEPT_ROWS}
+
+
+@lru_cache(256)
+def _arrays_in(group: Path, changed: int) -> frozenset[str]:
+    """Names of a group's arrays and groups; ``changed`` is when its folder last was."""
+    return frozenset(p.parent.relative_to(group).as_posix() for p in group.rglob("zarr.json"))
 
 
 class Steps:
@@ -36,7 +43,7 @@ class Steps:
         """Names that ``column`` knows."""
         shard = self._pieces[0][0] if self._pieces else 0
         arrays = shard_folder(self.recording.path, shard) / "arrays.zarr"
-        found = {p.parent.relative_to(arrays).as_posix() for p in arrays.rglob("zarr.json")}
+        found = _arrays_in(arrays, arrays.stat().st_mtime_ns) if arrays.is_dir() else frozenset()
         thinned = {f"sites/{name}" for name in self.recording.plan.thinned}
         return sorted(name.removeprefix("outputs/") for name in found - _NO_COLUMNS - thinned)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.processes import Process, cause_of_death, launch
-from policyscope.recordings.chunks import read_rows
+from policyscope.recordings.shards.chunks import read_rows
 
 
 class Decoders:
@@ -29,7 +29,7 @@ class Decoders:
         self._sent = self._taken = 0
         try:
             for _ in range(workers):
-                self._team.append(launch("policyscope.recordings.decoding:serve"))
+                self._team.append(launch("policyscope.recordings.arrays.decoding:serve"))
         except BaseException:
             self.close()
             raise

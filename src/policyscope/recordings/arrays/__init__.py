@@ -1,0 +1,1 @@
+"""A recording's numbers, read from its shards: steps and targets, lazy arrays, windows, batches."""
