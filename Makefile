@@ -112,7 +112,8 @@ ship: setup
 	mkdir -p src/policyscope/shipped/$(NAME)
 	cp -r $(addprefix $(RUN)/,agent.json weights.safetensors initial.safetensors checkpoints) src/policyscope/shipped/$(NAME)
 	$(BIN)/policyscope curve $(RUNS) --points 40 --keep src/policyscope/shipped/$(NAME)/curve.json >/dev/null
-	$(BIN)/policyscope evaluate $(NAME) --episodes $(EPISODES) --seed 0 --baselines $(BASELINES) --card
+	$(BIN)/policyscope evaluate $(NAME) --episodes $(EPISODES) --seed 0 --baselines $(BASELINES) \
+		--baseline-episodes all --card
 
 clean:
 	rm -rf demo dist .pytest_cache .mypy_cache .ruff_cache src/policyscope/panel/static

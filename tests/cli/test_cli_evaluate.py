@@ -79,6 +79,39 @@ def test_json_alone_is_put_out_and_has_the_stated_form(folder, capsys):
     assert values["env"]["versions"]["highway-env"]
 
 
+def test_baselines_play_the_first_of_the_agents_seeds(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    some = [folder, "--episodes", "25", "--baselines", "random", "--seed", "3"]
+    fewer = as_json(capsys, *some, "--baseline-episodes", "5", "--card")
+    every = as_json(capsys, *some, "--baseline-episodes", "all")
+    first = as_json(capsys, *some[:2], "5", *some[3:])
+    assert (fewer["agent"], fewer["n"], fewer["seeds"]) == (every["agent"], 25, [3, 27])
+    assert (every["baselines"]["random"]["n"], every["paired"]["random"]["n"]) == (25, 25)
+    assert fewer["baselines"]["random"] == first["baselines"]["random"]
+    assert fewer["paired"]["random"] == first["paired"]["random"]
+    assert fewer["paired"]["random"]["n"] == 5
+    assert main(["evaluate", *some, "--workers", "0", "--baseline-episodes", "5"]) == 0
+    table = capsys.readouterr().out
+    assert "n = 25 episodes of the agent; baselines play the first of its seeds" in table
+    rows = [[cell.strip() for cell in line.split("│")] for line in table.splitlines()]
+    assert ["", "episodes", "25", "5", ""] in rows
+    assert any(row[1:3] == ["random", "5"] for row in rows)
+    assert main(["show", folder]) == 0
+    assert ", n 5; the agent minus it" in capsys.readouterr().out
+
+
+def test_unless_told_otherwise_a_long_evaluation_has_two_hundred_pairs(folder, monkeypatch):
+    from policyscope.rollouts import evaluate
+
+    asked = []
+    monkeypatch.setattr(evaluate, "evaluate_all", lambda plan, *_: asked.append(plan) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["evaluate", folder, "--episodes", "1000"])
+    (plan,) = asked
+    assert [plan.count(k) for k in range(3)] == [1000, 200, 200]
+    assert plan.work == 50 + 10 + 10
+
+
 def test_settings_seed_and_weights_reach_the_evaluation(folder, capsys):
     none = ["--episodes", "4", "--baselines", "none"]
     base = as_json(capsys, folder, *none)
@@ -189,6 +222,8 @@ def test_a_mode_that_is_none_is_refused_in_one_line(folder, tmp_path, capsys, ve
         (["FOLDER", "--seed", "-1"], "evaluation seeds are 0..9999"),
         (["FOLDER", "--seed", "9999", "--episodes", "2"], "evaluation seeds are 0..9999"),
         (["FOLDER", "--workers", "-1"], "workers"),
+        (["FOLDER", "--baseline-episodes", "0"], "baselines need at least 1 episode, got 0"),
+        (["FOLDER", "--baseline-episodes", "some"], "baseline-episodes"),
         (["FOLDER", "--json", "no/such/folder/file.json"], "folder does not exist"),
     ],
 )
@@ -277,8 +312,8 @@ def test_equal_numbers_have_no_interval(capsys):
 
     spread = {"mean": 2.0, "low": 1.0, "high": 3.0}
     equal = {"mean": 10.0, "low": 10.0, "high": 10.0}
-    one = {"act": "greedy", "return": equal, "length": spread, "outcomes": {}}
-    paired = {"difference": equal, "p": 1.0, "minimum_detectable_effect": 0.0}
+    one = {"act": "greedy", "n": 7, "return": equal, "length": spread, "outcomes": {}}
+    paired = {"n": 7, "difference": equal, "p": 1.0, "minimum_detectable_effect": 0.0}
     evaluation_tables("mine", {
         "level": 0.95, "n": 7, "agent": one, "baselines": {}, "paired": {"random": paired},
         "env": {"id": "highway/intersection", "options": {}}, "seeds": [0, 6],

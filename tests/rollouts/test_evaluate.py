@@ -204,6 +204,26 @@ def test_progress_counts_episodes(balancer):
     assert told == [(0, 50), (20, 50), (25, 50), (45, 50), (50, 50)]
 
 
+def test_baselines_of_fewer_episodes_share_seeds_shards_and_progress(balancer, monkeypatch):
+    policies = (agent_policy(balancer), *(baseline(n, balancer) for n in ("random", "constant:0")))
+    plan, told, ran = Plan(policies, CARTPOLE, 45, 3, baseline_episodes=20), [], []
+    real = module.run_shard
+    monkeypatch.setattr(module, "run_shard", lambda *given: ran.append(given[-1]) or real(*given))
+    few = evaluate_all(plan, progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 85), (20, 85), (40, 85), (45, 85), (65, 85), (85, 85)]
+    assert [plan.shards(k) for k in range(3)] == [range(3), range(3, 4), range(4, 5)]
+    more = evaluate_all(replace(plan, baseline_episodes=None))
+    assert ran[5:] == [4, 5, 7, 8]  # what fewer episodes left in the cache is not run again
+    for name in ("random", "constant:0"):
+        assert few[name]["seed"].tolist() == list(range(3, 23))
+        pd.testing.assert_frame_equal(few[name], more[name][:20])
+    pd.testing.assert_frame_equal(few["agent"], more["agent"])
+    monkeypatch.undo()
+    apart = evaluate_all(replace(plan, cached=False), workers=2)
+    for name, table in few.items():
+        pd.testing.assert_frame_equal(apart[name], table)
+
+
 def test_an_agent_of_another_environment_is_refused(driver, balancer):
     with pytest.raises(PolicyscopeError, match=r"obs shape \(15, 7\), the environment has \(4,\)"):
         evaluate(driver, CARTPOLE, 1)
@@ -218,6 +238,8 @@ def test_an_agent_of_another_environment_is_refused(driver, balancer):
 def test_bad_plans_are_refused(balancer):
     with pytest.raises(PolicyscopeError, match="at least 1 episode"):
         evaluate(balancer, CARTPOLE, 0)
+    with pytest.raises(PolicyscopeError, match="baselines need at least 1 episode, got -1"):
+        Plan((agent_policy(balancer),), CARTPOLE, 2, baseline_episodes=-1)
     with pytest.raises(PolicyscopeError, match="evaluation seeds are 0..9999"):
         evaluate(balancer, CARTPOLE, 2, 9999)
     with pytest.raises(PolicyscopeError, match="distinct names"):

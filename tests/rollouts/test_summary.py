@@ -105,6 +105,19 @@ def test_report_is_json_with_the_same_outcomes_everywhere():
     assert json.loads(text) == values
 
 
+def test_a_baseline_of_fewer_episodes_is_paired_on_those_alone():
+    agent, few = table([1.0, 2.0, 30.0, 40.0]), table([0.0, 0.5])
+    values = report(agent, {"random": few})
+    assert values["paired"]["random"] == compare(table([1.0, 2.0]), few)
+    assert values["paired"]["random"]["n"] == values["baselines"]["random"]["n"] == 2
+    assert values["n"] == 4
+    assert values["agent"] == report(agent, {})["agent"]
+    with pytest.raises(PolicyscopeError, match="same episode seeds"):
+        report(agent, {"random": table([0.0, 0.5], seeds=[1, 2])})
+    with pytest.raises(PolicyscopeError, match="same episode seeds"):
+        report(few, {"random": agent})
+
+
 def test_one_episode_says_nothing_of_the_spread():
     values = report(table([1.0]), {"random": table([0.0])})
     assert values["agent"]["return"] == {"mean": 1.0, "low": "-inf", "high": "inf"}

@@ -103,7 +103,7 @@ def _evaluated(found: Card) -> Iterator[tuple[str, str]]:
     for name, other in found.get("baselines", {}).items():
         paired = found.get("paired", {}).get(name, {}).get("difference")
         by = f"; the agent minus it {_interval(paired, signed)}" if paired else ""
-        yield f"  {name}", f"{_interval(other['return'])}{by}"
+        yield f"  {name}", f"{_interval(other['return'])}, n {other['n']:,}{by}"
     told = sorted(own.get("outcomes", {}).items(), key=lambda item: -item[1]["rate"])
     seen = [f"{name} {_percent(value)}" for name, value in told if value["rate"] > 0]
     if seen:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -30,7 +30,7 @@ examples:
   policyscope evaluate highway-ego-attention --episodes 500
   policyscope evaluate runs/fast-0 --weights checkpoints/step_0050000 --workers 2
   policyscope evaluate runs/fast-0 --baselines random,constant:FASTER --json -
-  policyscope evaluate runs/fast-0 --episodes 500 --card
+  policyscope evaluate runs/fast-0 --episodes 500 --baseline-episodes all --card
   policyscope evaluate runs/maze-0 --env procgen/maze --mode easy --episodes 300
 """
 
@@ -46,10 +46,13 @@ class Args:
     seed: int = 0
     """Seed of the first episode; the others follow. Evaluation has the seeds 0..9999."""
     baselines: str = "random,untrained"
-    """Comma-separated: random, untrained, memoryless, constant:ACTION; 'none' for none. untrained
-    plays as many episodes as the agent, and for agents of images it is the dear part: its episodes
-    last longer (ten times, in CoinRun), and a decision takes twice as long where initial weights
-    are unknown. The same call again takes it from the cache; --baselines random leaves it out."""
+    """Comma-separated: random, untrained, memoryless, constant:ACTION; 'none' for none. For agents
+    of images untrained is the dear part: its episodes last longer (ten times, in CoinRun), and a
+    decision takes twice as long where initial weights are unknown. The same call again takes it
+    from the cache; --baselines random leaves it out."""
+    baseline_episodes: int | Literal["all"] = 200
+    """Episodes of each baseline: the first ones of the agent's, with which they are paired; 'all'
+    for as many as the agent."""
     env: str | None = None
     """Another environment than the agent's own: a name of ours or gym:ID."""
     env_set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
@@ -94,9 +97,13 @@ def main(argv: Sequence[str]) -> int:
         left = ",".join(name for name in names if name != "untrained") or "none"
         sys.stderr.write(
             "untrained takes long here: images, and fresh weights for each episode, as the agent's "
-            f"own initial ones are unknown; --baselines {left} leaves it out\n"
+            f"own initial ones are unknown; --baselines {left} leaves it out, "
+            "--baseline-episodes N plays fewer\n"
         )
-    plan = Plan((agent_policy(agent, args.act), *others), env, args.episodes, args.seed, args.cache)
+    plan = Plan(
+        (agent_policy(agent, args.act), *others), env, args.episodes, args.seed, args.cache,
+        None if args.baseline_episodes == "all" else args.baseline_episodes,
+    )  # fmt: skip
     tables = _with_progress(
         lambda tell: evaluate_all(plan, _workers(args, plan.work), tell), args.cache
     )

@@ -19,20 +19,22 @@ def evaluation_tables(name: str, values: Mapping[str, Any]) -> None:
     """
     console = Console(highlight=False)
     level, n = f"{values['level']:.0%}", values["n"]
+    seeds = seeds_text(values["env"], *values["seeds"])
+    fewer = {p["n"] for p in values["paired"].values()} - {n}
+    each = "each" if not fewer else "of the agent; baselines play the first of its seeds"
     console.print(_policies(name, values))
     console.print(
-        f"{env_text(values['env'])}, {seeds_text(values['env'], *values['seeds'])}, n = {n} "
-        f"episodes each. Mean [{level} interval]: bootstrap over episodes for return "
-        "(undiscounted sum of rewards) and length (decisions), Wilson for the rates of outcomes. "
-        "An episode can have several outcomes.",
+        f"{env_text(values['env'])}, {seeds}, n = {n} episodes {each}. Mean [{level} interval]: "
+        "bootstrap over episodes for return (undiscounted sum of rewards) and length (decisions), "
+        "Wilson for the rates of outcomes. An episode can have several outcomes.",
         markup=False,
     )
     if values["paired"]:
-        console.print(_differences(name, values["paired"], n))
+        console.print(_differences(name, values["paired"]))
         console.print(
-            f"Difference in return on the same {n} seeds, mean [{level} interval]; p: two-sided "
-            "sign-flip permutation. A true difference of the detectable size is found 4 times out "
-            "of 5; a smaller one that is not found is undecided, not absent.",
+            f"Difference in return on the same seeds, pair by pair, mean [{level} interval]; p: "
+            "two-sided sign-flip permutation. A true difference of the detectable size is found 4 "
+            "times out of 5; a smaller one that is not found is undecided, not absent.",
             markup=False,
         )
 
@@ -42,24 +44,26 @@ def _policies(name: str, values: Mapping[str, Any]) -> Table:
     table = Table("", show_lines=True)
     for label in columns:
         table.add_column(label, overflow="fold")
+    table.add_row("episodes", *(f"{c['n']:,}" for c in columns.values()))
     table.add_row("acts", *(c["act"] for c in columns.values()))
     for quantity in ("return", "length"):
-        cells = (_interval(c[quantity], values["n"]) for c in columns.values())
+        cells = (_interval(c[quantity], c["n"]) for c in columns.values())
         table.add_row(quantity, *cells)
     for outcome in values["agent"]["outcomes"]:
         table.add_row(outcome, *(_rate(c["outcomes"][outcome]) for c in columns.values()))
     return table
 
 
-def _differences(name: str, paired: Mapping[str, Any], n: int) -> Table:
+def _differences(name: str, paired: Mapping[str, Any]) -> Table:
     table = Table(
-        Column(f"{name} minus", overflow="fold"), "difference in return", "p", "detectable"
-    )
+        Column(f"{name} minus", overflow="fold"), Column("pairs", justify="right"),
+        "difference in return", "p", "detectable",
+    )  # fmt: skip
     for label, row in paired.items():
         size = float(row["minimum_detectable_effect"])
         effect = f"{size:.2f}" if size else "unknown"  # no spread was seen to tell it by
-        difference = _interval(row["difference"], n).replace("\n", " ")
-        table.add_row(label, difference, rounded(row["p"], 2), effect)
+        difference = _interval(row["difference"], row["n"]).replace("\n", " ")
+        table.add_row(label, f"{row['n']:,}", difference, rounded(row["p"], 2), effect)
     return table
 
 

@@ -1,7 +1,7 @@
 """Evaluation: episodes assigned before running, all run to their end, in cached shards."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,11 +32,12 @@ class Plan:
     """What to evaluate.
 
     Args:
-        policies: who acts; names are distinct.
+        policies: who acts, the agent first; names are distinct.
         env: where.
-        episodes: how many episodes each policy runs.
+        episodes: how many episodes the first policy runs.
         seed: seed of the first episode; episode k starts from ``seed + k`` for every policy.
         cached: use and fill the cache of finished shards.
+        baseline_episodes: how many of them, the first ones, each other policy runs; None: all.
     """
 
     policies: tuple[Policy, ...]
@@ -44,6 +45,7 @@ class Plan:
     episodes: int
     seed: int = 0
     cached: bool = True
+    baseline_episodes: int | None = None
 
     def __post_init__(self) -> None:
         names = [policy.name for policy in self.policies]
@@ -51,22 +53,35 @@ class Plan:
             raise PolicyscopeError(f"policies need distinct names, got {', '.join(names)}")
         if self.episodes < 1:
             raise PolicyscopeError(f"an evaluation needs at least 1 episode, got {self.episodes}")
+        if self.baseline_episodes is not None and self.baseline_episodes < 1:
+            raise PolicyscopeError(
+                f"baselines need at least 1 episode, got {self.baseline_episodes}; "
+                "for the agent alone name no baselines"
+            )
         require_evaluation_seeds(self.seed, self.episodes)
 
-    @property
-    def shards(self) -> int:
-        """Shards of each policy."""
-        return -(-self.episodes // SHARD)
+    def count(self, policy: int) -> int:
+        """Episodes of one policy."""
+        fewer = self.baseline_episodes if policy else None
+        return min(self.episodes, fewer or self.episodes)
+
+    def shards(self, policy: int) -> range:
+        """Numbers of the shards of one policy, among those of all."""
+        own, each = (-(-self.count(k) // SHARD) for k in (0, 1))
+        first = own + (policy - 1) * each if policy else 0
+        return range(first, first + (each if policy else own))
 
     @property
     def work(self) -> int:
         """Shards of all policies."""
-        return len(self.policies) * self.shards
+        return self.shards(len(self.policies) - 1).stop
 
     def shard(self, number: int) -> tuple[Policy, list[Episode]]:
         """Policy and episodes of one of all the shards; those of the first policy come first."""
-        policy, part = self.policies[number // self.shards], number % self.shards
-        return policy, seeded_episodes(self.seed, self.episodes)[part * SHARD :][:SHARD]
+        which = next(k for k in range(len(self.policies)) if number in self.shards(k))
+        part = number - self.shards(which).start
+        episodes = seeded_episodes(self.seed, self.count(which))
+        return self.policies[which], episodes[part * SHARD :][:SHARD]
 
 
 def evaluate(
@@ -110,7 +125,7 @@ def evaluate(
 def evaluate_all(
     plan: Plan, workers: int = 0, progress: Progress | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Evaluate several policies on the same episodes.
+    """Evaluate several policies on the same episodes, or the first of them (``baseline_episodes``).
 
     Args:
         plan: what to evaluate.
@@ -120,7 +135,7 @@ def evaluate_all(
     Returns:
         Tables as ``evaluate`` gives them, by the policies' names.
     """
-    plan = Plan(plan.policies, versioned(plan.env), plan.episodes, plan.seed, plan.cached)
+    plan = replace(plan, env=versioned(plan.env))
     numbers = range(plan.work)
     keys = [_key(plan, number) for number in numbers]
     rows: dict[int, list[dict[str, Any]]] = {}
@@ -128,7 +143,8 @@ def evaluate_all(
         kept = read_cache(keys[number])
         if isinstance(kept, list) and len(kept) == len(plan.shard(number)[1]):
             rows[number] = kept
-    total, done = plan.episodes * len(plan.policies), sum(len(r) for r in rows.values())
+    total = sum(plan.count(k) for k in range(len(plan.policies)))
+    done = sum(len(r) for r in rows.values())
     tell = progress or (lambda done, total: None)
     tell(done, total)
 
@@ -146,8 +162,7 @@ def evaluate_all(
         worlds.close()
     tables = {}
     for i, policy in enumerate(plan.policies):
-        mine = range(i * plan.shards, (i + 1) * plan.shards)
-        tables[policy.name] = pd.DataFrame([row for n in mine for row in rows[n]])
+        tables[policy.name] = pd.DataFrame([row for n in plan.shards(i) for row in rows[n]])
         tables[policy.name].attrs.update(policy=policy.name, act=policy.act, env=plan.env.to_json())
     return tables
 

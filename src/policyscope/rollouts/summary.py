@@ -102,7 +102,15 @@ def report(table: pd.DataFrame, baselines: Mapping[str, pd.DataFrame]) -> dict[s
 
     Args:
         table: episodes of the agent.
-        baselines: episodes of each baseline, on the same seeds.
+        baselines: episodes of each baseline, on the same seeds or on the first of them; the paired
+            difference is of those that both have.
+
+    Returns:
+        JSON values: ``agent`` and ``baselines`` as ``summary`` gives them, each with its own n;
+        ``paired`` as ``compare`` does; ``n`` and ``seeds`` of the agent; environment, unit, level.
+
+    Raises:
+        PolicyscopeError: a baseline has an episode that the agent has not.
     """
     tables = [table, *baselines.values()]
     env = table.attrs["env"]
@@ -110,7 +118,7 @@ def report(table: pd.DataFrame, baselines: Mapping[str, pd.DataFrame]) -> dict[s
     return {
         "agent": summary(table, names),
         "baselines": {name: summary(other, names) for name, other in baselines.items()},
-        "paired": {name: compare(table, other) for name, other in baselines.items()},
+        "paired": {name: compare(table[: len(other)], other) for name, other in baselines.items()},
         "n": len(table),
         "seeds": [int(table["seed"].min()), int(table["seed"].max())],
         "env": env,
