@@ -9,7 +9,7 @@ from policyscope.attribution.asking.baselines import baseline
 from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.audit import audit, audit_report
 from policyscope.attribution.config import APART, AttributionConfig
-from policyscope.attribution.explain import answered
+from policyscope.attribution.methods.answering import answered
 from policyscope.attribution.trust.line import trust_line
 from policyscope.attribution.trust.removals import removal_figure
 from policyscope.cli.main import main

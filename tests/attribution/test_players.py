@@ -16,7 +16,7 @@ from policyscope.attribution.asking.score import INPUT, Decisions, score
 from policyscope.attribution.asking.windows import Windows, parts_of, windowed_score
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.methods.asked import ask
-from policyscope.attribution.methods.by_scene import by_scene, entity_shapley
+from policyscope.attribution.methods.by_scene import entity_shapley, without_entities
 from policyscope.attribution.methods.shapley import (
     exact_shapley,
     sampled_shapley,
@@ -254,13 +254,12 @@ def test_scenes_with_many_entities_are_sampled(foremost, monkeypatch):
 
 
 def test_entities_are_of_the_observation(foremost):
-    chosen = choose(foremost, foremost.agent, 0, 4)
+    chosen, none = choose(foremost, foremost.agent, 0, 4), Baseline({INPUT: torch.zeros(())})
     config = AttributionConfig(method="shapley", players="entities")
-    ask_for = foremost, foremost.agent, parse_target("q[FASTER]"), chosen
     with pytest.raises(PolicyscopeError, match="not of site 'out'"):
-        by_scene(*ask_for, "out", config)
-    assert by_scene(*ask_for, INPUT, config)[1].description == "the scene without the entities " \
-        "in sight"  # fmt: skip
+        without_entities(foremost.agent, chosen, "out", config, none)
+    found = without_entities(foremost.agent, chosen, INPUT, config, none)
+    assert found.description == "the scene without the entities in sight"
 
 
 def test_steps_of_a_window_and_the_memory_before_it_are_players():

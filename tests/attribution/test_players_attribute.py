@@ -42,6 +42,7 @@ def test_a_vehicles_features_stand_alone_in_the_table(summing):
     assert [line["identity"] for line in report["entities"]] == [
         int(result.data["identity"].values[0, 1])
     ]
+    assert report["entity_value"] == "sum over its row"
     assert "in row 1 of the observation, all else as recorded" in report["compared"]
     assert {line["name"] for line in report["trust"]} >= {"deletion", "infidelity"}
     assert "removal" not in {line["name"] for line in report["trust"]}
@@ -60,6 +61,8 @@ def test_entities_have_tables_and_a_trust_line(summing):
     assert told["reading"].startswith("not measured: ")
     assert report["compared"] == "compared with: the scene without the entities in sight"
     assert all(line["kind"] in ("vehicle", "ego") for line in report["entities"])
+    assert report["entity_value"] == "its Shapley value"
+    assert report["kind_value"] == "sum of the Shapley values of a kind"
 
 
 def test_entities_of_frames_have_lines_by_kind(coinrun):
@@ -71,6 +74,7 @@ def test_entities_of_frames_have_lines_by_kind(coinrun):
     assert "map" in result.data
 
 
-def test_players_belong_to_shapley_values(summing):
+@pytest.mark.parametrize("players", ["features:1", "entities"])
+def test_players_belong_to_shapley_values(summing, players):
     with pytest.raises(PolicyscopeError, match="those of --method shapley, not of occlusion"):
-        attribute(summing, AttributionConfig(method="occlusion", players="features:1"), 1, 2)
+        attribute(summing, AttributionConfig(method="occlusion", players=players), 1, 2)

@@ -13,7 +13,8 @@ from policyscope.attribution.asking.chosen import choose
 from policyscope.attribution.asking.score import INPUT, score
 from policyscope.attribution.asking.targets import default_target
 from policyscope.attribution.config import APART, METHODS, AttributionConfig
-from policyscope.attribution.explain import answered, one_site
+from policyscope.attribution.explain import one_site
+from policyscope.attribution.methods.answering import answered
 from policyscope.attribution.trust.levels import level_of
 from policyscope.attribution.trust.line import ROWS, Figure, trust_line
 from policyscope.attribution.trust.removals import Removals, removal_figure

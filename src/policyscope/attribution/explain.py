@@ -4,19 +4,17 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
 
 from policyscope.agents.agent import Agent
 from policyscope.attribution.again import again
-from policyscope.attribution.asking.baselines import BLOCK, Baseline, baseline
+from policyscope.attribution.asking.baselines import Baseline, baseline
 from policyscope.attribution.asking.chosen import Chosen, choose
 from policyscope.attribution.asking.targets import default_target, unit_of, unit_of_values
-from policyscope.attribution.config import ENTITIES, AttributionConfig, row_of_features
-from policyscope.attribution.methods.asked import ask, fitted, path_site
-from policyscope.attribution.methods.by_perturbation import of_one_vehicle, only_its_features
-from policyscope.attribution.methods.by_scene import NO_UNITS, by_scene
-from policyscope.attribution.methods.table import explained
+from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.methods.answering import answered
+from policyscope.attribution.methods.asked import path_site
+from policyscope.attribution.methods.players import players_of
 from policyscope.attribution.methods.told import Told
 from policyscope.attribution.methods.unit_actions import inputs_check, unit_actions
 from policyscope.attribution.results.entities import with_entities
@@ -24,7 +22,7 @@ from policyscope.attribution.results.initialisations import compared
 from policyscope.attribution.results.maps import arrays_of
 from policyscope.attribution.results.pictures import baseline_frames
 from policyscope.attribution.trust.checks import checks_of, unchecked_because
-from policyscope.attribution.trust.line import trust_line
+from policyscope.attribution.trust.line import NO_UNITS, Figure, trust_line
 from policyscope.attribution.trust.removals import removal_figure
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.progress import tell_progress
@@ -70,37 +68,20 @@ def attribute(
     site = one_site(agent, config.site)
     target = parse_target(config.target or default_target(agent))
     sites = list(dict.fromkeys([path_site(config, site), site]))
-    start = baseline(recording, agent, chosen, config.baseline, sites)
-    of_scenes, of_features = config.players == ENTITIES, row_of_features(config.players) is not None
-    if of_features:
-        start = of_one_vehicle(agent, chosen, site, config, start)
-    if of_scenes:
-        told, start, whole = *by_scene(recording, agent, target, chosen, site, config), True
-    else:
-        told, whole = answered(
-            agent, target, chosen, site, config, start, np.arange(len(chosen.decisions))
-        )
-
-    def shown(values: np.ndarray) -> np.ndarray:
-        return only_its_features(values, config) if of_features else values
+    players = players_of(config)
+    given = baseline(recording, agent, chosen, config.baseline, sites)
+    start = players.compared(agent, chosen, site, config, given)
+    told, whole = players.answer(recording, target, chosen, site, config, start)
 
     def values_of(one: Agent, what: Target, rows: Int[np.ndarray, " M"]) -> np.ndarray:
         own = start if one is agent else start.of(one, chosen.decisions, chosen.decisions)
-        return shown(answered(one, what, chosen, site, config, own, rows)[0]["attribution"].numpy())
+        found = answered(one, what, chosen, site, config, own, rows)[0]["attribution"]
+        return players.shown(found.numpy(), config)
 
-    trust = []
-    if config.trust:
-        tell_progress(len(chosen.decisions), len(chosen.decisions), "how far it holds")
-        trust = [NO_UNITS] if of_scenes else trust_line(agent, target, chosen, site, config, start)
-        if not of_features and (
-            removal := removal_figure(
-                recording, target, chosen, site, config, told["attribution"], start.values[site]
-            )
-        ):
-            trust.append(removal)
-    data = arrays_of(agent, chosen, site, shown(told["attribution"].numpy()))
-    data.attrs["method"] = config.method
-    if not of_scenes:
+    trust = _trust(recording, target, chosen, site, config, start, told) if config.trust else []
+    data = arrays_of(agent, chosen, site, players.shown(told["attribution"].numpy(), config))
+    data.attrs |= {"method": config.method, "players": config.players}
+    if players.units:
         data = compared(data, agent, target, config, values_of)
     data = with_entities(recording, data)
     data = data.assign({k: ("row", v.numpy()) for k, v in told.items() if k != "attribution"})
@@ -131,36 +112,26 @@ def attribute(
     )  # fmt: skip
 
 
-def answered(
-    agent: Agent,
+def _trust(
+    recording: Any,
     target: Target,
     chosen: Chosen,
     site: str,
     config: AttributionConfig,
     start: Baseline,
-    rows: Int[np.ndarray, " M"],
-) -> tuple[Told, bool]:
-    """What a method says of some decisions, and whether all of the target flows through its site.
-
-    Args:
-        agent: whose decisions they are.
-        target: what is attributed.
-        chosen: N decisions.
-        site: what it is attributed to.
-        config: method and options.
-        start: the baseline of the N decisions, or of those alone that are asked about.
-        rows: (M,) which of the decisions.
-    """
-    factors = fitted(agent, chosen.decisions, site, config)
-    parts: list[Told] = []
-    whole = True
-    for some in torch.as_tensor(rows).split(BLOCK):
-        tell_progress(len(parts) * BLOCK, len(rows), "decisions")
-        decisions, own = chosen.decisions.rows(some), start.rows(some)
-        asked = ask(agent, target, decisions, site, config, own, factors)
-        parts.append(explained(asked))
-        whole &= asked.whole
-    return {name: torch.cat([p[name].detach().cpu() for p in parts]) for name in parts[0]}, whole
+    told: Told,
+) -> list[Figure]:
+    """How far the values hold, by what their players can be judged by."""
+    count, players = len(chosen.decisions), players_of(config)
+    tell_progress(count, count, "how far it holds")
+    line = [NO_UNITS]
+    if players.units:
+        line = trust_line(recording.agent, target, chosen, site, config, start)
+    if players.entities:
+        values, before = told["attribution"], start.values[site]
+        removal = removal_figure(recording, target, chosen, site, config, values, before)
+        line += [removal] if removal else []
+    return line
 
 
 def one_site(agent: Agent, pattern: str) -> str:

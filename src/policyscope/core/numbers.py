@@ -1,6 +1,7 @@
 """Numbers as texts show them."""
 
-from typing import SupportsFloat
+from collections.abc import Mapping
+from typing import Any, SupportsFloat
 
 
 def rounded(value: SupportsFloat, digits: int = 3) -> str:
@@ -27,3 +28,22 @@ def signed(value: SupportsFloat, digits: int = 3) -> str:
         ('+1234', '-0.5')
     """
     return ("" if rounded(value, digits).startswith("-") else "+") + rounded(value, digits)
+
+
+def mean_text(line: Mapping[str, Any]) -> str:
+    """A mean with its interval, as JSON values hold it.
+
+    Args:
+        line: ``mean``, ``low`` and ``high``, None where there is none.
+
+    Example:
+        >>> mean_text({"mean": 0.5, "low": 0.25, "high": 1.0})
+        '0.5 [0.25, 1]'
+        >>> mean_text({"mean": 0.5, "low": None, "high": None})
+        '0.5 (one episode)'
+    """
+    if line["mean"] is None:
+        return "none"
+    if line["low"] is None or line["high"] is None:
+        return f"{rounded(line['mean'])} (one episode)"
+    return f"{rounded(line['mean'])} [{rounded(line['low'])}, {rounded(line['high'])}]"

@@ -17,7 +17,7 @@ from policyscope.attribution.results.wording import (
     kind_words,
 )
 from policyscope.attribution.trust.line import ROWS
-from policyscope.core.numbers import rounded
+from policyscope.core.numbers import mean_text, rounded
 from policyscope.core.result import Result
 from policyscope.figures.attribution import draw
 from policyscope.figures.attribution_actions import draw_actions
@@ -26,7 +26,7 @@ from policyscope.figures.attribution_maps import ACROSS, maps, strip
 from policyscope.figures.baseline import draw_baseline
 from policyscope.figures.conductance import draw_conductance
 from policyscope.figures.page import code, note, table, write_page
-from policyscope.figures.trust_table import checks_table, mean_text, trust_table
+from policyscope.figures.trust_table import checks_table, trust_table
 
 TRUST = (
     "Means of episodes' means, with bootstrap intervals over episodes where there are several; "

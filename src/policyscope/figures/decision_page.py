@@ -8,14 +8,14 @@ from typing import Any
 
 from policyscope.attribution.results.wording import baseline_words, fewer_words
 from policyscope.core.files import write_text
-from policyscope.core.numbers import rounded
+from policyscope.core.numbers import mean_text, rounded
 from policyscope.core.result import Result
 from policyscope.figures.decision_pictures import drawn, legend, video
 from policyscope.figures.decision_style import style
 from policyscope.figures.fork_page import words as fork_words
 from policyscope.reports.numbers import executed_words
 from policyscope.reports.parts import Blame, Numbers, Report
-from policyscope.reports.told import alone_of, interval_words, share_words, target_words
+from policyscope.reports.told import alone_of, share_words, target_words
 
 _MOST = 12
 #: Of what the policy puts out.
@@ -209,7 +209,7 @@ def _trust(blame: Blame) -> str:
 
 
 def _interval(line: dict[str, Any]) -> str:
-    return interval_words(line).replace("-", "\N{MINUS SIGN}")
+    return mean_text(line).replace("-", "\N{MINUS SIGN}")
 
 
 def _nearest(report: Report) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from policyscope.core.checks import Check
-from policyscope.core.numbers import rounded
+from policyscope.core.numbers import mean_text, rounded
 from policyscope.figures.page import table
 
 
@@ -35,17 +35,3 @@ def checks_table(checks: Sequence[Check]) -> str:
         for c in checks
     ]  # fmt: skip
     return table("Checks", ("check", "value", "bound", "n", "met"), rows)
-
-
-def mean_text(one: Mapping[str, Any]) -> str:
-    """A mean with its interval, as JSON values hold it.
-
-    Example:
-        >>> mean_text({"mean": 0.5, "low": 0.25, "high": None})
-        '0.5 (one episode)'
-    """
-    if one["mean"] is None:
-        return "none"
-    if one["low"] is None or one["high"] is None:
-        return f"{rounded(one['mean'])} (one episode)"
-    return f"{rounded(one['mean'])} [{rounded(one['low'])}, {rounded(one['high'])}]"

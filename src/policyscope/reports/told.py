@@ -1,14 +1,13 @@
 """A report as JSON values and as short lines for a terminal."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from policyscope.attribution.results.entity_shares import adds_up
 from policyscope.attribution.results.wording import entity_words
-from policyscope.core.numbers import rounded, signed
+from policyscope.core.numbers import mean_text, rounded, signed
 from policyscope.reports.numbers import Alone, read_alone
 from policyscope.reports.parts import Blame, Report
 
@@ -58,7 +57,7 @@ def lines_of(report: Report) -> list[tuple[str, str]]:
         for line in blame.trust:
             if line["name"] == "removal" and line["mean"] is not None:
                 of = f"n = {line['n']} of {blame.decisions} decisions"
-                lines.append(("trust", f"removal {interval_words(line)}, {of}"))
+                lines.append(("trust", f"removal {mean_text(line)}, {of}"))
     if nearest := report.nearest:
         found = nearest.told or "no change of a single entity that was tried"
         if nearest.result is None:
@@ -83,25 +82,6 @@ def alone_of(report: Report) -> list[Alone]:
     if report.blame is None:
         return []
     return read_alone(report.numbers, report.blame.result.data.attrs["target"])
-
-
-def interval_words(line: Mapping[str, Any]) -> str:
-    """The mean of a figure of a trust line and its interval, where there are several episodes.
-
-    Args:
-        line: with ``mean``, ``low`` and ``high``; None where there is none.
-
-    Example:
-        >>> interval_words({"mean": 0.5, "low": 0.25, "high": 1.0})
-        '0.5 [0.25, 1]'
-        >>> interval_words({"mean": 0.5, "low": None, "high": None})
-        '0.5 (one episode)'
-    """
-    if line["mean"] is None:
-        return "none"
-    if line["low"] is None or line["high"] is None:
-        return f"{rounded(line['mean'])} (one episode)"
-    return f"{rounded(line['mean'])} [{rounded(line['low'])}, {rounded(line['high'])}]"
 
 
 def target_words(blame: Blame) -> str:

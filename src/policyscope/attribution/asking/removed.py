@@ -140,6 +140,11 @@ def _there(scene: Scene) -> set[tuple[int, str]]:
 
 
 def _nobody(who: str, known: set[tuple[int, str]]) -> PolicyscopeError:
+    if not known:
+        return PolicyscopeError(
+            f"the scenes of these decisions have no entities, so none can be taken out; in place "
+            f"of removed:{who} take another baseline: zero, mean or row:EPISODE:STEP"
+        )
     if not who.isdigit():
         return UnknownName("kind of entity", who, sorted({kind for _, kind in known}))
     valid = ", ".join(str(identity) for identity, _ in sorted(known))

@@ -107,8 +107,7 @@ def ask(
     """
     if config.options and not config.method.startswith(CAPTUM):
         raise PolicyscopeError(f"options belong to methods of captum, not to {config.method}")
-    if config.players and config.method != "shapley":
-        raise PolicyscopeError(f"players are those of --method shapley, not of {config.method}")
+    require_players(config)
     if config.method in THROUGH:
         if site == INPUT:
             raise PolicyscopeError(
@@ -124,6 +123,19 @@ def ask(
         return _sarfa(agent, target, decisions, site, config, baseline)
     rest = score(agent, target, decisions, site, held(config))
     return _asked(config, site, rest, baseline.at(site, rest.activation), factors=factors)
+
+
+def require_players(config: AttributionConfig) -> None:
+    """Refuse players of a method that has none.
+
+    Args:
+        config: method and players.
+
+    Raises:
+        PolicyscopeError: the method is not that of Shapley values.
+    """
+    if config.players and config.method != "shapley":
+        raise PolicyscopeError(f"players are those of --method shapley, not of {config.method}")
 
 
 def _asked(config: AttributionConfig, site: str, rest: Tail, start: Tensor, **more: Any) -> Asked:

@@ -18,7 +18,6 @@ from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.methods.shapley import shapley_values
 from policyscope.attribution.methods.told import Told, relative
 from policyscope.attribution.results.entity_shares import in_frame, outside
-from policyscope.attribution.trust.line import Figure
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.hooks import capture
 from policyscope.core.progress import tell_progress
@@ -31,11 +30,6 @@ from policyscope.recordings.replays.worlds import Worlds
 
 #: Entities of a scene of which all coalitions are drawn: 2^10 scenes of a millisecond each.
 MOST_DRAWN = 10
-#: In the place of figures for which units are covered.
-NO_UNITS = Figure(
-    "deletion", np.nan, -np.inf, np.inf, 0, "higher",
-    "not measured: entities are taken out of whole scenes, no units are covered",
-)  # fmt: skip
 #: What the values are compared with.
 EMPTY = "the scene without the entities in sight"
 
@@ -202,18 +196,23 @@ def _view(recording: Any, chosen: Chosen, row: int) -> _View:
     return _View(shown.identity, shown.kind.astype(str), None, covered)
 
 
-def by_scene(
-    recording: Any, agent: Agent, target: Target, chosen: Chosen, site: str,
-    config: AttributionConfig,
-) -> tuple[Told, Baseline]:  # fmt: skip
-    """``entity_shapley`` as an answer about decisions, and what it compares with.
+def without_entities(
+    agent: Agent, chosen: Chosen, site: str, config: AttributionConfig, start: Baseline
+) -> Baseline:
+    """What entities of a scene are compared with: the scene without them.
+
+    Args:
+        agent: whose decisions they are.
+        chosen: N decisions.
+        site: the observation.
+        config: method and options.
+        start: of units, which are no players.
 
     Raises:
-        PolicyscopeError: as ``entity_shapley`` does, or at a site that is not the observation.
+        PolicyscopeError: another site.
     """
     if site != INPUT:
         raise PolicyscopeError(
             f"entities are players of the observation, not of site '{site}': leave out the site"
         )
-    told = entity_shapley(recording, agent, target, chosen, config)
-    return told, Baseline({site: torch.zeros(())}, EMPTY)
+    return Baseline({site: torch.zeros(())}, EMPTY)

@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from policyscope.attribution.config import without_baseline
+from policyscope.attribution.config import ENTITIES, without_baseline
 from policyscope.attribution.results.entity_shares import adds_up
 from policyscope.core.result import Result
 
@@ -57,6 +57,8 @@ def entity_words(data: xr.Dataset) -> str:
     Args:
         data: of ``attribution.explain.attribute``, with entities.
     """
+    if data.attrs.get("players") == ENTITIES:
+        return "its Shapley value"
     if "vehicles" in data:
         return "sum over its row"
     return "sum over its box" if adds_up(data) else "mean over the places in its box"
@@ -68,6 +70,8 @@ def kind_words(data: xr.Dataset) -> str:
     Args:
         data: of ``attribution.explain.attribute``, with entities.
     """
+    if data.attrs.get("players") == ENTITIES:
+        return "sum of the Shapley values of a kind"
     if adds_up(data):
         return "sum over the rows of a kind" if "vehicles" in data else "sum over a kind's boxes"
     if "vehicles" in data:

@@ -67,6 +67,13 @@ class Figure:
         return {**asdict(self), **ends}
 
 
+#: In the place of figures for which units are covered.
+NO_UNITS = Figure(
+    "deletion", np.nan, -np.inf, np.inf, 0, "higher",
+    "not measured: entities are taken out of whole scenes, no units are covered",
+)  # fmt: skip
+
+
 def finite(number: float | np.floating) -> float | None:
     """A number for a JSON file; None where it is not finite."""
     return float(number) if np.isfinite(number) else None
