@@ -116,7 +116,7 @@ def attention_layer(agent: Agent) -> tuple[str, EgoAttention]:
             return name, module
     raise PolicyscopeError(
         f"the agent's network '{agent.network[0]}' has no attention layer to explain; "
-        "this method needs an 'ego_attention' agent"
+        "this method needs an 'ego_attention' agent; --method integrated_gradients takes any"
     )
 
 

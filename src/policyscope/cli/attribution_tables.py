@@ -104,7 +104,10 @@ def _features(lines: Sequence[Mapping[str, Any]]) -> Table:
             cells.append(" ".join([*own, f"({'–'.join(dict.fromkeys(ends))})"]))
         table.add_row(*cells)
     if untrained:
-        table.caption = "untrained: part with the run's own initial weights (range of fresh ones)"
+        own_known = any("initial" in line for line in lines)
+        own = "part with the run's own initial weights (range of fresh ones)"
+        fresh = "lowest and highest part with fresh weights; the run's own initial ones are unknown"
+        table.caption = f"untrained: {own if own_known else fresh}"
         table.caption_justify = "left"
     return table
 

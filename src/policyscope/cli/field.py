@@ -45,17 +45,19 @@ def main(argv: Sequence[str]) -> int:
     from policyscope.recordings.replays.field import policy_field
 
     with working("asking at every place"):
+        recording = open_recording(path)
         result = policy_field(
-            open_recording(path), episode, step, args.edit,
+            recording, episode, step, args.edit,
             around=args.around, command=f"policyscope field {shlex.join(argv)}",
         )  # fmt: skip
     result.save(out, overwrite=True)
     data = result.data
     best = data["probability"].argmax("action_name").values
+    memory = ", its memory included" if recording.agent.recurrent else ""
     words = (
         f"Episode {episode}, step {step}: the agent put on {data.sizes['place']} places, all else "
-        "as it was, its memory included. Colour: value of the place; arrows: mean push of the "
-        "policy's directions."
+        f"as it was{memory}. Colour: value of the place; arrows: mean push of the policy's "
+        "directions."
     )
     if len(best) > 1:
         changed = int((best[0] != best[1]).sum())

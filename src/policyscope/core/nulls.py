@@ -65,7 +65,8 @@ def _other_units(edit: Edit, activation: Tensor) -> tuple[list[Unit], np.ndarray
     edited = edit.units(shape)
     if all(i is None for i in edited[0]):
         raise PolicyscopeError(
-            f"an edit of the whole site '{edit.site}' leaves no other units to compare with"
+            f"an edit of the whole site '{edit.site}' leaves no other units to compare with; edit "
+            "some of its units, or ask for no null (--null 0)"
         )
     whole = [axis + 1 for axis, i in enumerate(edited[0]) if i is None]
     activity = activation.double().abs().mean([0, *whole]).flatten().numpy()

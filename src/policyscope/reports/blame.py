@@ -101,5 +101,6 @@ def _units(result: Result) -> list[tuple[str, float]]:
             str(data[dim].values[i]) if dim in data.coords else str(i)
             for dim, i in zip(data.dims, place, strict=True)
         ]
-        found.append((", ".join(names), float(flat[unit])))
+        name = ", ".join(names)
+        found.append((name if name[0].isalpha() else f"unit {name}", float(flat[unit])))
     return found

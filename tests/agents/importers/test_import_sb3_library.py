@@ -8,7 +8,7 @@ import torch
 from policyscope.agents.agent import Agent
 from policyscope.agents.contract import CHECKS
 from policyscope.agents.importers.recognise import import_agent
-from policyscope.agents.preprocess import Normalise
+from policyscope.agents.preprocess import Flat, Normalise
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.cli.main import main
 from policyscope.core.errors import BadFile
@@ -276,7 +276,7 @@ def test_scaled_rewards_alone_leave_observations_as_they_are(tmp_path):
     trained("PPO", "MlpPolicy", scaled).save(tmp_path / "model.zip")
     scaled.save(tmp_path / "vecnormalize.pkl")
     agent = import_agent(tmp_path / "model.zip")
-    assert type(agent.preprocess) is torch.nn.Identity
+    assert type(agent.preprocess) is Flat
     assert "caution" not in agent.card
 
 
@@ -295,7 +295,7 @@ def test_a_model_of_its_own_is_not_normalised(tmp_path, scaled_model):
     trained("PPO", "MlpPolicy", made).save(tmp_path / "model.zip")
     scaled_model[1].save(tmp_path / "vecnormalize.pkl")
     agent = import_agent(tmp_path / "model.zip")
-    assert type(agent.preprocess) is torch.nn.Identity
+    assert type(agent.preprocess) is Flat
     assert "caution" not in agent.card
 
 

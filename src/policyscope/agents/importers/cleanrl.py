@@ -15,8 +15,8 @@ from policyscope.agents.importers.files import (
     require_shapes,
     weights_of,
 )
-from policyscope.agents.importers.spaces import flattening, image_space, pixel_space, space_of
-from policyscope.agents.preprocess import Pixels
+from policyscope.agents.importers.spaces import image_space, pixel_space, space_of
+from policyscope.agents.preprocess import Flat, Pixels
 from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
@@ -132,7 +132,7 @@ def _dqn(weights: Mapping[str, Tensor], path: Path, env: EnvSpec | None) -> Agen
     net = filled(made, _renamed(weights, renames), path)
     space, env = _space(arguments["features"], arguments["actions"], env)
     card = _card(path, "dqn")
-    return Agent(net, made, "q", space, "greedy", flattening(space), env=env, card=card)
+    return Agent(net, made, "q", space, "greedy", Flat(), env=env, card=card)
 
 
 def _ppo(weights: Mapping[str, Tensor], path: Path, env: EnvSpec | None) -> Agent:
@@ -165,7 +165,7 @@ def _ppo(weights: Mapping[str, Tensor], path: Path, env: EnvSpec | None) -> Agen
     if gaussian:
         card["caution"] = UNSCALED
     head = "gaussian" if gaussian else "categorical"
-    return Agent(net, made, head, space, "sample", flattening(space), env=env, card=card)
+    return Agent(net, made, head, space, "sample", Flat(), env=env, card=card)
 
 
 def _layers(weights: Mapping[str, Tensor], part: str, path: Path) -> list[Tensor]:

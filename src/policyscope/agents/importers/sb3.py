@@ -22,8 +22,8 @@ from policyscope.agents.importers.sb3_normalise import (
     read_statistics,
     was_normalised,
 )
-from policyscope.agents.importers.spaces import flattening, image_space, space_of
-from policyscope.agents.preprocess import Pixels
+from policyscope.agents.importers.spaces import image_space, space_of
+from policyscope.agents.preprocess import Flat, Pixels
 from policyscope.core.errors import BadFile
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
@@ -123,7 +123,7 @@ def _preprocess(
 ) -> tuple[nn.Module, Space, EnvSpec | None]:
     if wanted.obs_dtype != "uint8":
         space, env = space_of(wanted, env)
-        return flattening(space), space, env
+        return Flat(), space, env
     space, env, last = image_space(wanted, env)
     policy = settings.get("policy_kwargs")
     scaled = not isinstance(policy, dict) or is_true(policy.get("normalize_images", True))

@@ -3,9 +3,6 @@
 from dataclasses import replace
 from math import prod
 
-from torch import nn
-
-from policyscope.agents.preprocess import Flat
 from policyscope.core.errors import MissingPart, PolicyscopeError, UnknownName
 from policyscope.envs.make import make_lane, versioned
 from policyscope.envs.spec import EnvSpec
@@ -101,12 +98,6 @@ def image_space(wanted: Space, env: EnvSpec | None) -> tuple[Space, EnvSpec | No
     last = made_space(env)[0].obs_shape == (*extent, channels)
     shape = (*extent, channels) if last else wanted.obs_shape
     return *space_of(replace(wanted, obs_shape=shape), env), last
-
-
-def flattening(space: Space) -> nn.Module:
-    """What makes a perceptron's input of a space's observations."""
-    as_it_is = len(space.obs_shape) == 1 and space.obs_dtype == "float32"
-    return nn.Identity() if as_it_is else Flat()
 
 
 def pixel_space(actions: int, env: EnvSpec | None) -> tuple[Space, EnvSpec | None]:
