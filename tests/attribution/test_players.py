@@ -16,6 +16,7 @@ from policyscope.attribution.asking.score import INPUT, Decisions, score
 from policyscope.attribution.asking.windows import Windows, parts_of, windowed_score
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.methods.asked import ask
+from policyscope.attribution.methods.by_perturbation import players
 from policyscope.attribution.methods.by_scene import entity_shapley, without_entities
 from policyscope.attribution.methods.shapley import (
     exact_shapley,
@@ -35,6 +36,7 @@ from .conftest import image_agent, images, road_agent, roads
 from .test_ground_truth import Foremost, Summing, recorded
 
 Q = "q[FASTER]-q[SLOWER]"
+NOTHING = Baseline({INPUT: torch.zeros(())})
 
 
 def by_coalitions(game, players):
@@ -245,12 +247,37 @@ def test_entities_of_a_frame_are_those_of_scenes_drawn_by_hand(coinrun):
     assert found["attribution"].shape == (1, 64, 64)
 
 
-def test_scenes_with_many_entities_are_sampled(foremost, monkeypatch):
-    monkeypatch.setattr("policyscope.attribution.methods.by_scene.MOST_DRAWN", 2)
-    exact = of_entities(foremost, "q[FASTER]", 0, 4)[1]
-    assert exact["passes"].item() > 4
-    assert exact["error"].item() > 0
-    torch.testing.assert_close(exact["change"], exact["attribution"].sum((1, 2)))
+def test_scenes_with_many_entities_are_sampled(foremost):
+    drawn = of_entities(foremost, "q[FASTER]", 0, 4, exact=2)[1]
+    assert drawn["passes"].item() > 4
+    assert drawn["error"].item() > 0
+    torch.testing.assert_close(drawn["change"], drawn["attribution"].sum((1, 2)))
+
+
+def test_blocks_of_a_map_are_exact_up_to_what_is_affordable(clear):
+    """12 blocks: 1,024 passes at most unless more are asked for; vehicles are exact up to 16."""
+    agent, decisions = clear
+    decisions = decisions.rows(torch.arange(2))
+    seen = torch.zeros_like(decisions.obs)
+    seen[:, :24] = decisions.obs[:, :24]  # of 4 x 4 blocks the last row is black
+    pair = agent, replace(decisions, obs=seen)
+    usual = told(pair, target="value")
+    asked = told(pair, target="value", exact=12)
+    config = AttributionConfig(method="shapley")
+    asked_of = ask(agent, parse_target("value"), pair[1], INPUT, config, NOTHING)
+    exact = exact_shapley(asked_of.rest, players(asked_of)[0])
+    assert usual["passes"].tolist() == [32 * 11 + 2] * 2
+    assert (usual["error"] > 0).all()
+    assert asked["passes"].tolist() == [2**12] * 2
+    assert not asked["error"].any()
+    torch.testing.assert_close(asked["attribution"].flatten(1), exact.values)
+    with pytest.raises(PolicyscopeError, match=r"0 to 16 players.*got exact = 17"):
+        AttributionConfig(exact=17)
+
+
+def test_many_vehicles_are_exact_unless_fewer_are_asked_for(road):
+    assert not told(road)["error"].any()
+    assert told(road, exact=1)["error"].any()
 
 
 def test_entities_are_of_the_observation(foremost):

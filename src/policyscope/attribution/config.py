@@ -51,6 +51,10 @@ PLAYERS = {
     "entities": "the entities in sight, each in the recorded scene or taken out of it",
 }
 ENTITIES = "entities"
+#: Players whose coalitions are all looked at: 2^16 forward passes.
+MOST_PLAYERS = 16
+#: Where passes take long, blocks of a map and drawn scenes, unless more are asked for.
+MOST_COSTLY = 10
 #: What an activation can be compared with.
 BASELINES = {
     "zero": "zero",
@@ -233,6 +237,9 @@ class AttributionConfig:
         players: of Shapley values: features:ROW, those of the vehicle in that row of the
             observation (features:ego, features:3), or entities, those in sight, taken out of the
             recorded scene; empty: vehicles, blocks of a map, or the units of another site.
+        exact: players of Shapley values, at most 16, that differ from the baseline at a decision up
+            to which all coalitions are looked at; beyond, orders are drawn. Default: 10 of blocks
+            of a map and of entities of a scene, whose passes take long, 16 of others.
         factors: non-negative factors that curved paths go through.
         options: of captum's method, as NAME=VALUE.
         rows: decisions to explain at most; more are thinned out at random.
@@ -258,6 +265,7 @@ class AttributionConfig:
     samples: int = 32
     window: int = 8
     players: str = ""
+    exact: int | None = None
     factors: int = 8
     options: tuple[str, ...] = ()
     rows: int = 512
@@ -286,6 +294,11 @@ class AttributionConfig:
             raise PolicyscopeError("at least 1 step and 1 sample are needed")
         if self.factors < 1 or self.window < 1:
             raise PolicyscopeError("at least 1 factor and a window of at least 1 place are needed")
+        if self.exact is not None and not 0 <= self.exact <= MOST_PLAYERS:
+            raise PolicyscopeError(
+                f"all coalitions of 0 to {MOST_PLAYERS} players can be looked at, got exact = "
+                f"{self.exact}; beyond that Shapley values are sampled by themselves"
+            )
         read_options(self.options)
         row_of_features(self.players)
         if self.players == ENTITIES and (kind != "zero" or self.per_action):

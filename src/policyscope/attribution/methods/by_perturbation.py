@@ -17,7 +17,13 @@ from policyscope.attribution.asking.groups import (
     vehicles,
 )
 from policyscope.attribution.asking.score import INPUT
-from policyscope.attribution.config import ENTITIES, AttributionConfig, row_of_features
+from policyscope.attribution.config import (
+    ENTITIES,
+    MOST_COSTLY,
+    MOST_PLAYERS,
+    AttributionConfig,
+    row_of_features,
+)
 from policyscope.attribution.methods.asked import Asked
 from policyscope.attribution.methods.perturbation import (
     blur_perturbation,
@@ -97,7 +103,7 @@ def relevant(asked: Asked) -> Told:
 
 
 def shared_out(asked: Asked) -> Told:
-    """Shapley values: exact in rows with up to 16 players that differ, else sampled, with an error.
+    """Shapley values: exact in rows where few players differ, else sampled, with an error.
 
     Raises:
         PolicyscopeError: players that the site has not.
@@ -115,8 +121,10 @@ def shared_out(asked: Asked) -> Told:
 
 
 def _shapley(asked: Asked, groups: Groups) -> Shapley:
-    samples, seed = asked.config.samples, asked.config.seed
-    return shapley_values(asked.rest, groups, asked.start, samples, seed)
+    config, most = asked.config, asked.config.exact
+    if most is None:
+        most = MOST_COSTLY if asked.rest.activation.dim() == 4 else MOST_PLAYERS
+    return shapley_values(asked.rest, groups, asked.start, config.samples, config.seed, most)
 
 
 def _of_one_vehicle(asked: Asked) -> tuple[Shapley, torch.Tensor]:

@@ -14,7 +14,7 @@ from policyscope.attribution.asking.chosen import Chosen
 from policyscope.attribution.asking.groups import units
 from policyscope.attribution.asking.removed import seen_after
 from policyscope.attribution.asking.score import INPUT, Decisions
-from policyscope.attribution.config import AttributionConfig
+from policyscope.attribution.config import MOST_COSTLY, AttributionConfig
 from policyscope.attribution.methods.shapley import shapley_values
 from policyscope.attribution.methods.told import Told, relative
 from policyscope.attribution.results.entity_shares import in_frame, outside
@@ -28,8 +28,6 @@ from policyscope.recordings.replays.changes import ACTING, SCENERY
 from policyscope.recordings.replays.scenes import Scene, scene_at
 from policyscope.recordings.replays.worlds import Worlds
 
-#: Entities of a scene of which all coalitions are drawn: 2^10 scenes of a millisecond each.
-MOST_DRAWN = 10
 #: What the values are compared with.
 EMPTY = "the scene without the entities in sight"
 
@@ -52,7 +50,8 @@ def entity_shapley(
         agent: the recorded agent.
         target: a number of the same step.
         chosen: N decisions of it, of vehicles or of frames.
-        config: ``samples`` and ``seed`` of the orders of scenes with more than 10 players.
+        config: ``samples`` and ``seed`` of the orders where there are more than ``exact`` players,
+            10 if it tells none.
 
     Returns:
         ``attribution`` (N, V - 1, 1), a number for each row of a vehicle but the ego's, or (N, H,
@@ -64,8 +63,9 @@ def entity_shapley(
         PolicyscopeError: observations of no entities, a scene that cannot be changed, a target that
             looks ahead, or an odd number of orders.
 
-    Cost: 2^k scenes for a decision with k <= 10 players, ``samples * (k - 1) + 2`` at most beyond,
-    about a millisecond each; the restoring of each decision's world.
+    Cost: 2^k scenes for a decision with k players whose coalitions are all drawn, otherwise
+        ``samples * (k - 1) + 2`` at most, about a millisecond each; the restoring of each
+        decision's world.
 
     Reference: Shapley 1953; Castro et al. 2009.
     """
@@ -93,9 +93,8 @@ def _of_scene(
         and scene.observe([SceneEdit("remove", who)]) is not None
     ]  # fmt: skip
     game = _Game(scene, agent, target, chosen, row, players)
-    found = shapley_values(
-        game, units((len(players),)), 0.0, config.samples, config.seed, MOST_DRAWN
-    )
+    most = MOST_COSTLY if config.exact is None else config.exact
+    found = shapley_values(game, units((len(players),)), 0.0, config.samples, config.seed, most)
     values = torch.as_tensor(view.shown(dict(zip(players, found.values[0].tolist(), strict=True))))
     return {
         "attribution": values[None], "target": game.worth([(True,) * len(players)]),

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from policyscope.attribution.asking.groups import Groups
 from policyscope.attribution.asking.score import Score, whole_baseline
+from policyscope.attribution.config import MOST_PLAYERS
 from policyscope.attribution.methods.gradients import at_once
 from policyscope.core.errors import PolicyscopeError
 
-#: Players whose coalitions are all looked at: 2^16 forward passes.
-MOST_PLAYERS = 16
 #: Coalitions that go through the network at once: what a layer puts out stays in a core's cache.
 TOGETHER = 256
 
