@@ -191,3 +191,18 @@ def test_impossible_edits_are_refused_in_one_line(coinrun):
             coinrun.call(0, "apply", edit)
         assert "\n" not in str(caught.value)
     assert coinrun.call(0, "snapshot").digest == before
+
+
+def test_whose_feet_would_be_in_the_ground_is_told_where_it_stands(coinrun):
+    """The middle of a cell is too low for the player, who is taller than a tile."""
+    _, x, y = objects(coinrun, 0, "player")[0]
+    for lower in (np.floor(y) + 0.5, y + 0.05):
+        with pytest.raises(PolicyscopeError, match="its feet would be in the ground") as caught:
+            coinrun.call(0, "apply", SceneEdit("move", 0, {"x": x, "y": lower}))
+        assert "\n" not in str(caught.value)
+        told = float(str(caught.value).split()[-1])
+        coinrun.call(0, "apply", SceneEdit("move", 0, {"x": x, "y": told}))
+        assert objects(coinrun, 0, "player")[0][2] == pytest.approx(y, abs=1e-3)
+    assert not coinrun.step(IDLE).terminated[0]
+    with pytest.raises(PolicyscopeError, match="a wall is there"):  # too near the wall beside it
+        coinrun.call(0, "apply", SceneEdit("move", 0, {"x": x - 0.4, "y": lower}))

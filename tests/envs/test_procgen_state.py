@@ -95,7 +95,10 @@ def test_one_changed_value_is_noticed_by_the_replay(procgen):
 def test_state_of_another_layout_is_refused_by_name(procgen):
     data = procgen.engine.get_state(0)
     game = procgen.engine.game.encode()
+    more = 8 + len(game) + 9 * 4  # behind use_sequential_levels
     cases = {
+        "of procgenAISC's layout": data[:more] + bytes(20) + data[more:],
+        "has other options than those of Procgen": data[:more] + bytes(4) + data[more:],
         "layout 3 is not known; layout 0 is": b"\3" + data[1:],
         "a game 'xxxx.*' that Procgen does not have": data.replace(game, b"x" * len(game), 1),
         "ends within its level generator": data[:300],

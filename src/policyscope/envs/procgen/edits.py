@@ -140,19 +140,27 @@ def _row(state: State, identities: tuple[int, ...], identity: int | None) -> int
 
 def _require_room(state: State, row: int, x: float, y: float) -> None:
     """Refuse a place where the object's box is out of the world or in a wall."""
-    body = state.entities[row]
+    body, height = state.entities[row], state.grid.shape[0]
+    fault = _fault(state, body, x, y)
+    if fault is None:
+        return
+    on_ground = np.floor(y) + float(body["ry"])  # in the same cell, its feet on what is below
+    if on_ground > y and _fault(state, body, x, on_ground) is None:
+        fault = f"its feet would be in the ground, on which it stands at y {height - on_ground:g}"
+    name = codes.OBJECTS[state.game][int(body["type"])]
+    raise PolicyscopeError(f"the {name} cannot stand at x {x:g}, y {height - y:g}: {fault}")
+
+
+def _fault(state: State, body: np.void, x: float, y: float) -> str | None:
+    """Why an object has no room in a place; None where it has."""
     half_x, half_y = float(body["rx"]) - 0.001, float(body["ry"]) - 0.001
     height, width = state.grid.shape
-    inside = half_x <= x <= width - half_x and half_y <= y <= height - half_y
+    if not (half_x <= x <= width - half_x and half_y <= y <= height - half_y):
+        return "that is not inside the world"
     covered = state.grid[
         max(int(y - half_y), 0) : int(y + half_y) + 1, max(int(x - half_x), 0) : int(x + half_x) + 1
     ]
-    if not inside or np.isin(covered, codes.SOLID[state.game]).any():
-        name = codes.OBJECTS[state.game][int(body["type"])]
-        raise PolicyscopeError(
-            f"the {name} cannot stand at x {x:g}, y {height - y:g}: "
-            + ("a wall is there" if inside else "that is not inside the world")
-        )
+    return "a wall is there" if np.isin(covered, codes.SOLID[state.game]).any() else None
 
 
 def _goal(state: State) -> str:

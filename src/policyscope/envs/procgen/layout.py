@@ -57,6 +57,12 @@ TAILS = {
 LEVEL_SEEDS = 60
 """Offset of level_seed_low, to which the length of the game's name is added."""
 
+GENERATOR_TEXT = range(1249, 6868)
+"""Characters that the 625 numbers of an mt19937 and the spaces between them can have."""
+
+AISC_OPTIONS = 20
+"""Bytes of five more options in states of procgenAISC's master branch, whose version is 0 too."""
+
 GAMES = (
     "bigfish", "bossfight", "caveflyer", "chaser", "climber", "coinrun", "dodgeball", "fruitbot",
     "heist", "jumper", "leaper", "maze", "miner", "ninja", "plunder", "starpilot",

@@ -104,6 +104,13 @@ class _Cursor:
     def one(self, dtype: np.dtype, what: str) -> np.ndarray:
         return self.table(dtype, 1, what).reshape(())
 
+    def generator_follows(self, further: int) -> bool:
+        """Whether a generator may stand some bytes further on; also where the bytes end before."""
+        at = self.at + further
+        head = self.data[at : at + 8]
+        seeded, length = head[:4], int.from_bytes(head[4:], "little", signed=True)
+        return len(head) < 8 or (seeded[1:] == bytes(3) and length in layout.GENERATOR_TEXT)
+
     def generator(self, what: str) -> Generator:
         seeded = self.integer(what)
         return Generator(seeded, self.raw(self.integer(what), what))
@@ -205,8 +212,21 @@ def _game(cursor: _Cursor) -> str:
 def _head(cursor: _Cursor) -> Head:
     game = _game(cursor)
     options = cursor.one(layout.OPTIONS, "options")
+    _require_layout(cursor)
     level_rng, rng = cursor.generator("level generator"), cursor.generator("generator")
     return Head(game, options, level_rng, rng, cursor.one(layout.PROGRESS, "progress"))
+
+
+def _require_layout(cursor: _Cursor) -> None:
+    """Refuse by name a layout that bears the same version and has other options."""
+    if cursor.generator_follows(0):
+        return
+    if cursor.generator_follows(layout.AISC_OPTIONS):
+        raise BadState(
+            "the state is of procgenAISC's layout, which has more options; states of Procgen "
+            "0.10.7 are read"
+        )
+    raise BadState("the state has other options than those of Procgen 0.10.7")
 
 
 def _integers(*values: int) -> bytes:
