@@ -78,7 +78,7 @@ def plant(tmp_path) -> Callable[..., Recording]:
                 Trajectory(e["obs"], e["action"], e["reward"], e.get("outcome", "terminated"))
                 for e in mine
             ]
-            made = columns(whole, first, shard)
+            made = columns(whole, first, shard, plan.env)
             extra = {f"outputs/{n}": np.concatenate([e[n] for e in mine]) for n in outputs}
             write_shard(folder, shard, replace(made, arrays={**made.arrays, **extra}))
         rebuild_episodes(folder, list(range(plan.shards)))

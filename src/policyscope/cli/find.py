@@ -106,17 +106,19 @@ def _table(args: Args, found: "pd.DataFrame", episodes: int) -> None:
     if found.empty:
         return
     numbered = found["number"].notna().any()
+    leveled = "level" in found
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    titles = ("episode", "steps", "number", "outcome", "return")
-    for title in titles:
-        if title != "number" or numbered:
+    shown = {"level": leveled, "number": numbered}
+    for title in ("episode", "level", "steps", "number", "outcome", "return"):
+        if shown.get(title, True):
             table.add_column(title, justify="left" if title == "outcome" else "right")
     for line in found.head(args.limit).to_dict("records"):
         first, last = line["step"], line["until"]
         steps = str(first) if first == last else f"{first}-{last}"
+        level = [f"{line['level']:.0f}"] if leveled else []
         number = [rounded(line["number"], 4)] if numbered else []
         ended = escape(str(line["outcome"])), rounded(line["return"], 4)
-        table.add_row(str(line["episode"]), steps, *number, *ended)
+        table.add_row(str(line["episode"]), *level, steps, *number, *ended)
     console.print(table)
     if len(found) > args.limit:
         console.print(f"and {len(found) - args.limit} more (--limit, --json)")

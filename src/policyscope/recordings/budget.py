@@ -217,7 +217,7 @@ def _written(
         above = _size(folder) + 4000 + 30 * plan.episodes
         for number, count in enumerate(counts):
             began = time.perf_counter()
-            columns = gather(rows[:count], plan.space, plan.seed, number, plan.thinned)
+            columns = gather(rows[:count], plan.space, plan.seed, number, plan.thinned, plan.env)
             write_shard(folder, number, columns)
             spent = (time.perf_counter() - began) / count
             shard = shard_folder(folder, number)

@@ -17,6 +17,7 @@ from policyscope.recordings.arrays.dataset import episode_dataset
 from policyscope.recordings.arrays.selection import Selection
 from policyscope.recordings.arrays.windows import Windows
 from policyscope.recordings.errors import NoAgent, UnknownEpisode
+from policyscope.recordings.levels import LEVEL, with_levels
 from policyscope.recordings.plan import (
     UNKNOWN,
     plan_of,
@@ -86,7 +87,8 @@ class Recording:
         scene: background of the scene, JSON values.
         provenance: where it comes from.
         finished: whether all its episodes are there.
-        episodes: one line an episode: episode, seed, steps, return, outcome, ...
+        episodes: one line an episode: episode, seed, level (where the environment has levels),
+            steps, return, outcome, ...
     """
 
     def __init__(self, path: Path, partial: bool = False):
@@ -107,7 +109,7 @@ class Recording:
                 "run the same record command again, or open it with partial=True",
             )
         self._shards = {n: ShardReader(shard_folder(path, n)) for n in numbers}
-        self.episodes = self._episodes(numbers)
+        self.episodes = with_levels(self._episodes(numbers), self.env)
         self._entities = lru_cache(TABLES)(ShardReader.entities)
         self._videos: dict[tuple[int, int], bytes] = {}
 
@@ -158,8 +160,9 @@ class Recording:
         Returns:
             Dims step, row, feature, action_name and those of the sites; variables obs, action,
             policy_action, logp, reward, terminated, truncated, each output by its name (q),
-            ``sites/<name>``, row_identity and final_obs; attributes outcome, return, seed. Sites
-            that are not kept at every step have the dim step_kept in place of step.
+            ``sites/<name>``, row_identity and final_obs; attributes outcome, return, seed and,
+            where there are levels, level. Sites that are not kept at every step have the dim
+            step_kept in place of step.
         """
         shard, line = self._find(k)
         position, rows = shard.span(k)
@@ -173,7 +176,8 @@ class Recording:
         if shard.array("has_final_obs")[position]:
             final = shard.array("final_obs", slice(position, position + 1))[0]
         data = episode_dataset(arrays, final, self.space, shard.thinned, kept)
-        attributes = {key: line[key] for key in ("episode", "seed", "steps", "return", "outcome")}
+        told = ("episode", "seed", LEVEL, "steps", "return", "outcome")
+        attributes = {key: line[key] for key in told if key in line}
         return data.assign_attrs({k: getattr(v, "item", lambda v=v: v)() for k, v in
                                   attributes.items()})  # fmt: skip
 

@@ -254,7 +254,7 @@ class ShardRecorder:
         episodes = shards.episodes(every, numbers)
         rows = rollout(agent, stepper, episodes, seed=plan.seed, act=plan.act, watch=watch)
         for number, whole in shards.filled(slimmed(rows, plan.convolutional, plan.every)):
-            columns = gather(whole, plan.space, plan.seed, number, plan.thinned)
+            columns = gather(whole, plan.space, plan.seed, number, plan.thinned, plan.env)
             del whole
             write_shard(self.folder, number, columns)
             yield number, len(columns.arrays["step"])

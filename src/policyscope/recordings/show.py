@@ -10,6 +10,7 @@ from rich.console import Console
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.numbers import rounded
 from policyscope.core.stats import Interval, bootstrap_mean, wilson
+from policyscope.recordings.levels import levels
 from policyscope.recordings.plan import NO_SEED, UNKNOWN
 from policyscope.recordings.read import Recording, open_recording
 
@@ -79,7 +80,11 @@ def facts(recording: Recording) -> dict[str, str]:
 
 def _seeds(recording: Recording) -> str:
     first, last = recording.plan.seed, recording.plan.seed + recording.plan.episodes - 1
-    return "from unknown seeds" if first == NO_SEED else f"seeds {first} to {last}"
+    if first == NO_SEED:
+        return "from unknown seeds"
+    told = f"seeds {first} to {last}"
+    played = {level for level in levels(recording.env, range(first, last + 1)) if level is not None}
+    return f"{told}, levels {min(played)} to {max(played)}" if played else told
 
 
 def tables(recording: Recording) -> list[Table]:

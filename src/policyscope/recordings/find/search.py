@@ -27,6 +27,7 @@ from policyscope.recordings.find.grammar import (
     parse_query,
 )
 from policyscope.recordings.find.numbers import Numbers, spans
+from policyscope.recordings.levels import LEVEL
 from policyscope.recordings.read import Recording
 from policyscope.rollouts.summary import possible_outcomes
 
@@ -166,7 +167,8 @@ class Search:
             table = table.drop_duplicates("episode")
         if not any(_ranked(choice) for choice in self.query.choices):
             table = table.sort_values(["episode", "step"])
-        told = self.recording.episodes[["episode", "outcome", "return"]]
+        columns = ("episode", LEVEL, "outcome", "return")
+        told = self.recording.episodes.filter(columns)
         return table.merge(told, on="episode", how="left")
 
 

@@ -16,7 +16,7 @@ from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 from policyscope.recordings.plan import NO_SEED, UNKNOWN, Plan, write_header
-from policyscope.recordings.shards.gather import ENTITY_COLUMNS, EPISODE_COLUMNS, Columns
+from policyscope.recordings.shards.gather import ENTITY_COLUMNS, Columns, episode_table
 from policyscope.recordings.shards.store import rebuild_episodes, write_shard
 
 #: Bytes of a shard, about, and episodes at most.
@@ -147,7 +147,7 @@ def write_recording(kept: Kept, out: str | Path, provenance: dict[str, Any]) -> 
             mine = kept.episodes[first : first + plan.shard_episodes]
             for k, episode in enumerate(mine, first):
                 _require_like_first(episode, k, wanted)
-            write_shard(part, number, columns(mine, first, number))
+            write_shard(part, number, columns(mine, first, number, plan.env))
         rebuild_episodes(part, list(range(plan.shards)))
         write_header(part, plan, provenance)
         if out.exists():
@@ -210,13 +210,14 @@ def _logp(episode: Trajectory) -> np.ndarray:
     return np.full(len(episode), np.nan) if episode.logp is None else episode.logp
 
 
-def columns(episodes: Sequence[Trajectory], first: int, shard: int) -> Columns:
+def columns(episodes: Sequence[Trajectory], first: int, shard: int, env: EnvSpec) -> Columns:
     """What a shard holds of some episodes.
 
     Args:
         episodes: of the shard.
         first: number of the first one.
         shard: number of the shard.
+        env: where, for the levels that seeds stand for.
     """
     counts = [len(e) for e in episodes]
     numbers = np.arange(first, first + len(episodes), dtype=np.int32)
@@ -247,15 +248,16 @@ def columns(episodes: Sequence[Trajectory], first: int, shard: int) -> Columns:
     if episodes[0].state_in is not None:
         arrays["state_in"] = np.concatenate([e.state_in for e in episodes]).astype(np.float32)
     table = {
-        "episode": numbers,
+        "episode": numbers.tolist(),
         "seed": [e.seed for e in episodes],
         "steps": counts,
-        "return": [float(e.reward.sum()) if e.whole else np.nan for e in episodes],
+        "return": [float(e.reward.sum(dtype=np.float64)) if e.whole else np.nan for e in episodes],
         "outcome": [e.outcome for e in episodes],
-        "terminated": flags[:, 0],
-        "truncated": flags[:, 1],
+        "terminated": flags[:, 0].tolist(),
+        "truncated": flags[:, 1].tolist(),
         "shard": [shard] * len(episodes),
         "row": (last + 1 - counts).tolist(),
     }
     entities = pa.schema(list(ENTITY_COLUMNS.items())).empty_table()
-    return Columns(arrays, entities, pa.table(table, pa.schema(list(EPISODE_COLUMNS.items()))))
+    lines = [dict(zip(table, line, strict=True)) for line in zip(*table.values(), strict=True)]
+    return Columns(arrays, entities, episode_table(lines, env))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from policyscope.core.errors import BadFile, system_cause
+from policyscope.recordings.levels import LEVEL, levels
 from policyscope.recordings.plan import NO_SEED, UNKNOWN, Plan
 from policyscope.recordings.shards.checksums import file_names, file_sum, require_seal
 from policyscope.recordings.shards.chunks import read_rows
@@ -114,10 +115,11 @@ def _require_decodes(folder: Path) -> None:
 def _contents(shard: ShardReader, number: int, plan: Plan | None) -> Iterator[tuple[str, str]]:
     """Places and causes where the parts of a shard contradict each other or the plan."""
     table = shard.episode_table
-    if table.schema.names != list(EPISODE_COLUMNS):
-        yield "episodes.parquet", f"has the columns {', '.join(table.schema.names)}"
+    known = table.schema.names
+    if known != [n for n in EPISODE_COLUMNS if n != LEVEL or n in known]:
+        yield "episodes.parquet", f"has the columns {', '.join(known)}"
         return
-    lines = {name: table[name].to_pylist() for name in EPISODE_COLUMNS}
+    lines = {name: table[name].to_pylist() for name in known}
     steps, episodes = np.array(lines["steps"], np.int64), shard.episode_numbers
     if not episodes or episodes != lines["episode"] or steps.min() < 1:
         yield "episodes.parquet", "its episodes are not those of shard.json"
@@ -133,6 +135,8 @@ def _contents(shard: ShardReader, number: int, plan: Plan | None) -> Iterator[tu
             yield "shard.json", f"holds episodes {episodes[0]} to {episodes[-1]}, not its own"
         if plan.seed != NO_SEED and lines["seed"] != [plan.seed + k for k in episodes]:
             yield "episodes.parquet", "its seeds are not those of recording.json"
+        if LEVEL in lines and lines[LEVEL] != levels(plan.env, lines["seed"]):
+            yield "episodes.parquet", "its levels are not those of its seeds"
     wrong = list(_shapes(shard, plan))
     yield from wrong
     if not wrong:

@@ -1,14 +1,17 @@
 """From the rows of a rollout to the columns of a shard."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from policyscope.agents.memory import flat_row
 from policyscope.envs.entities import Entities
+from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
+from policyscope.recordings.levels import LEVEL, levels
 from policyscope.rollouts.loop import Row
 
 #: Rows of the shard that sites which are not kept at every step belong to.
@@ -29,6 +32,7 @@ ENTITY_COLUMNS = {
 EPISODE_COLUMNS = {
     "episode": pa.int32(),
     "seed": pa.int64(),
+    LEVEL: pa.int64(),  # only where the environment has levels
     "steps": pa.int32(),
     "return": pa.float64(),
     "outcome": pa.string(),
@@ -86,7 +90,12 @@ def _half(values: np.ndarray) -> np.ndarray:
 
 
 def gather(
-    rows: Iterable[Row], space: Space, seed: int, shard: int, thinned: Collection[str] = ()
+    rows: Iterable[Row],
+    space: Space,
+    seed: int,
+    shard: int,
+    thinned: Collection[str] = (),
+    env: EnvSpec | None = None,
 ) -> Columns:
     """Order rows by episode and time and stack them.
 
@@ -96,6 +105,7 @@ def gather(
         seed: seed of episode 0.
         shard: number of the shard.
         thinned: sites that only some of the rows hold, the first of each episode among them.
+        env: where, for the levels that the seeds stand for.
     """
     by_episode: dict[int, list[Row]] = {}
     for row in rows:
@@ -130,7 +140,8 @@ def gather(
     if space.rows:
         arrays["row_identity"] = row_identity(flat, len(space.rows))
     names = [f"sites/{name}" for name in first.sites if name in thinned]
-    return Columns(arrays, _entities(flat), _episodes(ordered, seed, shard), names)
+    lines = episode_table(_episodes(ordered, seed, shard), env)
+    return Columns(arrays, _entities(flat), lines, names)
 
 
 def row_identity(rows: list[Row], width: int) -> np.ndarray:
@@ -160,7 +171,21 @@ def _entities(rows: list[Row]) -> pa.Table:
     return pa.table(columns, schema=pa.schema(list(ENTITY_COLUMNS.items())))
 
 
-def _episodes(episodes: list[list[Row]], seed: int, shard: int) -> pa.Table:
+def episode_table(lines: Sequence[Mapping[str, Any]], env: EnvSpec | None) -> pa.Table:
+    """The table of some episodes, with their levels where the environment has levels.
+
+    Args:
+        lines: the other columns of each.
+        env: where.
+    """
+    found = [None] * len(lines) if env is None else levels(env, [line["seed"] for line in lines])
+    none = all(level is None for level in found)
+    kinds = {name: kind for name, kind in EPISODE_COLUMNS.items() if name != LEVEL or not none}
+    whole = [{**line, LEVEL: level} for line, level in zip(lines, found, strict=True)]
+    return pa.Table.from_pylist(whole, schema=pa.schema(list(kinds.items())))
+
+
+def _episodes(episodes: list[list[Row]], seed: int, shard: int) -> list[dict[str, Any]]:
     lines, row = [], 0
     for episode in episodes:
         last = episode[-1]
@@ -176,4 +201,4 @@ def _episodes(episodes: list[list[Row]], seed: int, shard: int) -> pa.Table:
             "row": row,
         })  # fmt: skip
         row += len(episode)
-    return pa.Table.from_pylist(lines, schema=pa.schema(list(EPISODE_COLUMNS.items())))
+    return lines

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from policyscope.core.errors import BadFile, UnknownName, system_cause
 from policyscope.core.files import atomic_file, read_json, write_json
+from policyscope.recordings.levels import LEVEL
 from policyscope.recordings.shards.checksums import folder_sums, sealed
 from policyscope.recordings.shards.gather import EPISODE_COLUMNS, KEPT_ROWS, Columns
 from policyscope.recordings.shards.zarr_files import (
@@ -286,9 +287,12 @@ def same_table(recording: Path, numbers: list[int]) -> bool:
 
 
 def _gathered(recording: Path, numbers: list[int]) -> pa.Table:
-    schema = pa.schema(list(EPISODE_COLUMNS.items()))
     tables = [ShardReader(shard_folder(recording, n)).episode_table for n in numbers]
-    return pa.concat_tables([schema.empty_table(), *tables])
+    leveled = any(LEVEL in table.schema.names for table in tables)
+    columns = {n: kind for n, kind in EPISODE_COLUMNS.items() if n != LEVEL or leveled}
+    # Shards of an early recording that was gone on with have no levels.
+    every = [pa.schema(list(columns.items())).empty_table(), *tables]
+    return pa.concat_tables(every, promote_options="default")
 
 
 def _table_bytes(table: pa.Table, checksums: bool) -> bytes:
