@@ -60,6 +60,23 @@ def test_tabulates_held_out_returns_where_there_are_any(run, capsys, monkeypatch
     assert ["150", "2.50", "2.00", "3.25", "40"] in lines
 
 
+def test_held_out_returns_without_a_finished_episode(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    curve = run / "curve.jsonl"
+    look = {"watched_return": 2.5, "watched_low": 2.0, "watched_high": 3.25, "watched": 40}
+    curve.write_text(json.dumps({"step": 5, "seconds": 0, **look}) + "\n")
+    out = tmp_path / "curve.html"
+    assert main(["curve", str(run), "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    lines = [line.replace("│", " ").split() for line in told.splitlines()]
+    assert ["5", "2.50", "2.00", "3.25", "40"] in lines
+    assert "no episode of training is finished yet" in told
+    assert "held-out episodes" in out.read_text(encoding="utf-8")
+    curve.write_text(json.dumps({"step": 5, "seconds": 0, "loss": 1.0}) + "\n")
+    assert main(["curve", str(run)]) == 2
+    assert "has no finished episode yet" in capsys.readouterr().err
+
+
 def test_draws_to_a_file_that_needs_no_network(run, tmp_path, capsys):
     out = tmp_path / "new" / "curve.html"
     assert main(["curve", str(run), "--out", str(out)]) == 0

@@ -7,6 +7,7 @@ from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.figures.curve import draw
 from policyscope.training.curve import bands, load_curve
 from policyscope.training.dqn.config import PRESETS
+from policyscope.training.kept_curve import keep, kept
 from policyscope.training.settings import configure
 
 
@@ -78,6 +79,21 @@ def test_a_run_that_was_not_watched_has_no_look(tmp_path):
     figure = draw([band])
     assert not [trace for trace in figure.data if trace.name and "held-out" in trace.name]
     assert "held-out" not in figure.layout.title.text
+
+
+def test_held_out_returns_are_told_before_any_episode_of_training_is_finished(tmp_path):
+    a = watched(write_run(tmp_path / "a", []), [(40, 2.0, 1.5, 3.0), (80, 4.0, 3.0, 4.5)])
+    b = watched(write_run(tmp_path / "b", [1.0] * 10, seed=1), [(40, 4.0, 3.0, 4.5)])
+    (alone,) = bands([load_curve(a)], points=3)
+    assert [alone.looks.step.tolist(), alone.looks.mean.tolist()] == [[40, 80], [2.0, 4.0]]
+    assert len(alone.step) == len(alone.mean) == len(alone.episodes) == 0
+    assert "held-out" in draw([alone]).layout.title.text
+    keep(tmp_path / "curve.json", [alone])
+    (again,) = kept(tmp_path / "curve.json")
+    assert (again.looks.high.tolist(), again.step.tolist()) == ([3.0, 4.5], [])
+    (both,) = bands([load_curve(a), load_curve(b)], points=3)
+    assert len(both.step) == 0, "windows are those in which every run has episodes"
+    assert (both.looks.step.tolist(), both.looks.mean.tolist()) == ([40], [3.0])
 
 
 def test_runs_of_another_recipe_are_another_band_named_by_what_differs(tmp_path):

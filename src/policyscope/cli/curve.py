@@ -59,6 +59,7 @@ def main(argv: Sequence[str]) -> int:
             table.add_row(
                 f"{step:,.0f}", f"{mean:.2f}", f"{low:.2f}", f"{high:.2f}", f"{episodes:,}"
             )
+        table.caption = None if len(band.step) else "no episode of training is finished yet"
         Console().print(table)
         if len(band.looks):
             Console().print(_looks_table(band))

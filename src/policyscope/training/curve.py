@@ -71,7 +71,8 @@ def load_curve(run: Path) -> Curve:
     """Read the curve of a run.
 
     Raises:
-        BadFile: the folder is no training run, or has no finished episode yet.
+        BadFile: the folder is no training run, or has neither a finished episode nor a look at
+            held-out ones yet.
     """
     if not (run / "run.json").is_file():
         raise BadFile(
@@ -80,14 +81,14 @@ def load_curve(run: Path) -> Curve:
     plan = read_json(run / "run.json")
     lines = read_curve(run / "curve.jsonl")
     rows = [r for r in lines if "return" in r]
-    if not rows:
+    seen = [r for r in lines if "watched_return" in r]
+    if not rows and not seen:
         raise BadFile(run, "has no finished episode yet")
     step, seconds, returns, outcomes = (
         np.array([r[k] for r in rows]) for k in ("step", "seconds", "return", "outcome")
     )
     recipe = describe(_PRESETS[plan["algorithm"]], plan["config"])
     group = f"{plan['env']['id']}, {plan['algorithm']} {recipe}, {plan['steps']:,} steps"
-    seen = [r for r in lines if "watched_return" in r]
     names = ("step", "watched_return", "watched_low", "watched_high", "watched")
     looks = Looks(*(np.array([r[k] for r in seen]) for k in names))
     return Curve(run.name, group, plan["seed"], step, seconds, returns, outcomes, looks)
@@ -112,7 +113,8 @@ class Band:
     Args:
         group: the recipe.
         runs: number of runs.
-        step: (P,) environment steps, centres of the windows.
+        step: (P,) environment steps, centres of the windows; none where a run has no finished
+            episode yet.
         mean: (P,) mean over runs of the mean return in the window.
         low: (P,) lowest run.
         high: (P,) highest run.
@@ -148,7 +150,7 @@ def bands(curves: list[Curve], points: int = 20) -> list[Band]:
         if len({c.seed for c in members}) < len(members):
             names = ", ".join(f"{c.name} (seed {c.seed})" for c in members)
             raise PolicyscopeError(f"a band needs runs of different seeds, got {names}")
-        end = min(int(c.step[-1]) for c in members)
+        end = min(int(c.step[-1]) if len(c.step) else 0 for c in members)
         edges = np.linspace(0, end, points + 1)
         means = np.full((len(members), points), np.nan)
         count = np.zeros(points, int)

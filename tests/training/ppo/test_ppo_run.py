@@ -19,6 +19,7 @@ from policyscope.training.ppo.actor import Actor
 from policyscope.training.ppo.learner import Moment
 from policyscope.training.ppo.train import train
 from policyscope.training.starts import Starts, make_starts
+from policyscope.training.watched import Watching
 
 TINY = ["widths=[4,4,4]", "lanes=4", "horizon=16", "minibatches=2", "epochs=2", "microbatch=24"]
 
@@ -145,6 +146,44 @@ def test_a_run_killed_after_a_checkpoint_and_before_a_due_state_goes_on(
     assert checkpoints(tmp_path / "run") == ["checkpoints/step_0000128"]
     train(given, resume=True)
     assert same_weights(whole, tmp_path / "run")
+
+
+def looks(run: Path) -> list[dict]:
+    return [row for row in curve(run) if "watched_return" in row]
+
+
+@pytest.mark.parametrize("at", [2, 3, 4])
+def test_held_out_episodes_are_looked_at_once_however_often_a_run_is_stopped(
+    whole, tmp_path, monkeypatch, at, plan
+):
+    """No state is due before the end: what keeps the looks is that each one saves the run."""
+    given = plan(tmp_path / "run", save_every=10**6, checkpoints=0, watching=Watching(60, 2))
+    advance, real, made, rounds = ppo.advance, ppo.watch, [], 0
+
+    def stopping(*given):
+        nonlocal rounds
+        rounds += 1
+        if rounds == at:
+            raise KeyboardInterrupt
+        advance(*given)
+
+    def watching(*given):
+        made.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(ppo, "watch", watching)
+    with monkeypatch.context() as patched:
+        patched.setattr(ppo, "advance", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train(given)
+    before = looks(tmp_path / "run")
+    assert [row["step"] for row in before] == [64 * k for k in range(1, at)]
+    train(given, resume=True)
+    after = looks(tmp_path / "run")
+    assert after[: len(before)] == before
+    assert [row["step"] for row in after] == [64, 128, 192, 256]
+    assert len(made) == 4
+    assert same_weights(whole, tmp_path / "run"), "looking changes nothing"
 
 
 def test_a_resume_that_forgets_the_memory_is_caught(whole, tmp_path, monkeypatch, plan):

@@ -132,10 +132,11 @@ def _run(
             kept = keep_checkpoint(plan.out, agent.net, (before, actor.step), plan)
             over = actor.step >= plan.steps
             every = plan.watching.every
-            if every and (crossed(before, actor.step, every) or over):
+            looked = every > 0 and (crossed(before, actor.step, every) or over)
+            if looked:
                 seen = watch(agent, plan.env, actor.starts, plan.watching.episodes)
                 log.write(actor.step, dict(seen))
-            if kept or crossed(before, actor.step, plan.save_every) or over:
+            if kept or looked or crossed(before, actor.step, plan.save_every) or over:
                 log.keep()
                 _save(plan, learner, actor)
     agent.net.eval()
