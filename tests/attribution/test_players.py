@@ -290,7 +290,7 @@ def test_entities_are_of_the_observation(foremost):
 
 
 def test_steps_of_a_window_and_the_memory_before_it_are_players():
-    """The Python way of the docs page, against the definition."""
+    """Any players of a window, against the definition."""
     agent = image_agent("impala_gru")
     first = torch.zeros(2, 3, dtype=torch.bool)
     seen = images(6).unflatten(0, (2, 3))

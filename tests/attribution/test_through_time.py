@@ -26,6 +26,7 @@ from policyscope.core.registry import register
 from policyscope.core.result import Result
 from policyscope.envs.make import make, versioned
 from policyscope.envs.spec import EnvSpec
+from policyscope.figures.through_time import draw
 from policyscope.panel.jobs.options import option_flags
 from policyscope.recordings.read import open_recording
 from policyscope.recordings.record import record
@@ -295,6 +296,21 @@ def test_the_table_has_memory_apart(lingering, capsys):
     assert "memory" in told
     assert "checks: 2 of 2 passed" in told
     assert [p.name[:18] for p in (lingering.path / "explain").iterdir()] == ["through_time-value"]
+
+
+def test_the_gap_has_its_95th_percentile(lingering, capsys, tmp_path):
+    result = through_time(lingering, EXACT)
+    gap = np.abs(result.data["gap"].values)
+    told = through_time_report(result)["numbers"]["gap"]
+    assert told == {"mean": pytest.approx(gap.mean()), "p95": pytest.approx(np.quantile(gap, 0.95))}
+    assert told["p95"] > told["mean"]
+    given = ["--method", "through_time", "--target", "value", "--through_time.no-trust"]
+    assert main(["explain", str(lingering.path), *given, "--out", str(tmp_path / "found")]) == 0
+    assert "; gap " in (text := " ".join(capsys.readouterr().out.split()))
+    assert "(95th percentile" in text.split("; gap ")[1][:40]
+    page = (tmp_path / "found" / "figure.html").read_text(encoding="utf-8")
+    assert "in the mean, 95th percentile" in page
+    assert draw(result).layout.width <= 1000
 
 
 def test_the_line_gives_it_again(lingering, monkeypatch):

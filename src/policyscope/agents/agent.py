@@ -172,7 +172,7 @@ class Agent:
             outputs, _ = self.forward(obs.flatten(0, 1), None)
             return {k: v.unflatten(0, (steps, batch)) for k, v in outputs.items()}, None
         state = self.initial_state(batch) if state is None else state
-        step, inputs = self._stepwise(obs)
+        step, inputs = self.stepwise(obs)
         rows, states = [], []
         # Unbound at once: the gradient of T selections would take time that grows with T squared.
         for row, begins in zip(inputs.unbind(), first.unbind(), strict=True):
@@ -182,8 +182,16 @@ class Agent:
             states.append(state)
         return {k: torch.stack([r[k] for r in rows]) for k in rows[0]}, stack_states(states)
 
-    def _stepwise(self, obs: Tensor) -> tuple[Callable[[Tensor, Any], tuple[Outputs, Any]], Tensor]:
-        """What to do at each row, and to what: parts without memory run for all rows at once."""
+    def stepwise(self, obs: Tensor) -> tuple[Callable[[Tensor, Any], tuple[Outputs, Any]], Tensor]:
+        """What to do at each row, and to what: parts without memory run for all rows at once.
+
+        Args:
+            obs: (T, B, ...) observations.
+
+        Returns:
+            A function (what was taken in (B, ...), memory) -> (outputs, memory), and what each row
+            takes in, (T, B, ...).
+        """
         net: Any = self.net
         if not hasattr(net, "encode"):
             return self.forward, obs

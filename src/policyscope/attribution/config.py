@@ -201,6 +201,7 @@ def row_of_features(players: str) -> int | None:
 
     Raises:
         UnknownName: no such players.
+        PolicyscopeError: steps, which are players of another method.
 
     Example:
         >>> row_of_features("features:ego"), row_of_features("features:3"), row_of_features("")
@@ -209,6 +210,11 @@ def row_of_features(players: str) -> int | None:
     if players in ("", ENTITIES):
         return None
     found = re.fullmatch(r"features:(ego|\d+)", players, re.ASCII)
+    if players == "steps":
+        raise PolicyscopeError(
+            "steps are players of attribution through time: take --method through_time "
+            "--through-time.by shapley"
+        )
     if found is None:
         raise UnknownName("players", players, PLAYERS)
     return 0 if found[1] == "ego" else int(found[1])

@@ -1,7 +1,7 @@
 """Method ``through_time``: what of a target past observations account for, and what memory does.
 
 A decision's *window* is the last observations before it and its own, and the memory that stood
-before the first of them. Integrated gradients share the target out over both.
+before the first of them. Integrated gradients, or Shapley values, share the target out over both.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -20,8 +19,13 @@ from policyscope.attribution.asking.baselines import require_several
 from policyscope.attribution.asking.chosen import Chosen, choose
 from policyscope.attribution.asking.targets import default_target, unit_of
 from policyscope.attribution.asking.windows import Windows, WindowScore, over_time, windowed_score
+from policyscope.attribution.methods.by_steps import steps_shapley
 from policyscope.attribution.methods.paths import ends, integrated_gradients
+from policyscope.attribution.methods.shapley import Shapley
+from policyscope.attribution.methods.told import relative
+from policyscope.attribution.results.time_arrays import frames_of, time_arrays
 from policyscope.attribution.time_config import TimeConfig
+from policyscope.attribution.trust.checks import ERROR, GAP
 from policyscope.attribution.trust.line import Figure
 from policyscope.attribution.trust.over_time import ROWS, time_trust_line
 from policyscope.core.checks import Check
@@ -33,8 +37,6 @@ from policyscope.core.target_parser import Target, parse_target
 from policyscope.recordings.arrays.steps import rows_of_episode
 from policyscope.recordings.subject import python_line, subject
 
-#: Share of the mean change of the target that the mean gap may reach.
-GAP = 0.02
 #: Share of the target's size by which a window may differ from the decision that was recorded.
 DIFFERENCE = 1e-3
 #: Windows whose observations are kept at once.
@@ -62,9 +64,12 @@ def through_time(
         is what the observation that many steps ago accounts for, NaN before the episode began;
         ``memory`` (row) what the memory before the window does, NaN where the window begins with
         the episode; ``target``, ``change`` to the baseline, ``gap`` that the values miss of it,
-        ``steps`` at which the gradient was taken. A single decision has the ``frame`` (past, y, x,
-        colour) of each step where observations are pictures. The attribute ``trust`` holds the
-        figures of ``time_trust_line``, unless ``config.trust`` is off.
+        ``steps`` at which the gradient was taken. Shapley values have ``passes`` in its place,
+        ``observation_error`` and ``memory_error``, standard errors that are 0 where all coalitions
+        were looked at, and ``error`` (row), their size as a share of the values'. A single
+        decision has the ``frame`` (past, y, x, colour) of each step where observations are
+        pictures. The attribute ``trust`` holds the figures of ``time_trust_line``, unless
+        ``config.trust`` is off.
 
     Raises:
         PolicyscopeError: the agent has no memory, the recording does not hold it, or the target
@@ -72,7 +77,7 @@ def through_time(
         UnknownName: no such episode, action or output.
 
     Cost: a pass over ``past`` observations, forward and backward, for each row and point of a path;
-        that of ``time_trust_line`` for 8 of the rows.
+        of Shapley values see ``steps_shapley``; that of ``time_trust_line`` for 8 of the rows.
 
     Example:
         >>> from policyscope.recordings.read import open_recording
@@ -97,20 +102,18 @@ def through_time(
     for some in np.split(rows, rows[BLOCK::BLOCK]):
         tell_progress(int(some[0]), len(rows), "decisions")
         given = windows_of(recording, agent, chosen, some, config.past)
-        parts.append(_explained(agent, target, given, mean, config.tolerance))
+        parts.append(_explained(agent, target, given, mean, config))
     told = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     recorded = _recorded(agent, target, chosen)
     trust = _trust(recording, agent, target, chosen, mean, config) if config.trust else []
-    data = _dataset(chosen, told, config.past)
-    if len(rows) == 1:
-        data = data.assign(_frames(recording, chosen, config.past))
     unit = unit_of(str(target))
-    for name in ("observation", "memory", "target", "change", "gap"):
-        data[name].attrs["unit"] = unit
+    data = time_arrays(chosen, told, config.past, unit)
+    if len(rows) == 1:
+        data = data.assign(frames_of(recording, chosen, config.past))
     return Result(
         "through_time",
         data.assign_attrs(
-            target=str(target), unit=unit, baseline=_words(config.baseline, chosen),
+            target=str(target), unit=unit, by=config.by, baseline=_words(config.baseline, chosen),
             trust=[figure.to_json() for figure in trust],
         ),
         {
@@ -118,7 +121,7 @@ def through_time(
             "python": _line(recording, config, episode, step),
         },
         provenance(command or "", config.seed),
-        _checks(told, recorded),
+        _checks(config, told, recorded),
     )  # fmt: skip
 
 
@@ -157,16 +160,29 @@ def _explained(
     target: Target,
     given: Windows,
     mean: Float[Tensor, "1 ..."] | None,
-    tolerance: float,
+    config: TimeConfig,
 ) -> dict[str, np.ndarray]:
     rest = windowed_score(agent, target, given)
     begin = _begin(rest, agent, mean)
-    found = integrated_gradients(rest, begin, tolerance=tolerance)
-    told = {
-        **over_time(rest, found.values), "target": ends(rest, begin)[1], "change": found.change,
-        "gap": found.gap, "steps": found.steps,
-    }  # fmt: skip
+    if config.by == "shapley":
+        told = _shared_out(steps_shapley(rest, begin, config.samples, config.seed, config.exact))
+    else:
+        path = integrated_gradients(rest, begin, tolerance=config.tolerance)
+        told = {
+            **over_time(rest, path.values), "change": path.change, "gap": path.gap,
+            "steps": path.steps,
+        }  # fmt: skip
+    told["target"] = ends(rest, begin)[1]
     return {name: values.detach().cpu().numpy() for name, values in told.items()}
+
+
+def _shared_out(found: Shapley) -> dict[str, Tensor]:
+    return {
+        "observation": found.values[:, :-1], "memory": found.values[:, -1],
+        "observation_error": found.error[:, :-1], "memory_error": found.error[:, -1],
+        "error": relative(found.error, found.values), "change": found.change, "gap": found.gap,
+        "passes": found.passes,
+    }  # fmt: skip
 
 
 def _begin(
@@ -195,7 +211,7 @@ def _trust(
     rest = windowed_score(agent, target, given)
 
     def values_of(one: Agent) -> Tensor:
-        found = _explained(one, target, given, mean, config.tolerance)
+        found = _explained(one, target, given, mean, config)
         both = [found["observation"], found["memory"][:, None]]
         return torch.from_numpy(np.concatenate(both, 1))
 
@@ -226,53 +242,28 @@ def _recorded(agent: Agent, target: Target, chosen: Chosen) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _dataset(chosen: Chosen, told: dict[str, np.ndarray], past: int) -> xr.Dataset:
-    ago = np.arange(past)
-    seen = told["observation"][:, ::-1]  # the latest first, so that column k is k steps ago
-    exists = ago <= chosen.step[:, None]
-    before = chosen.step >= past  # else the window begins with the episode: nothing to remember
-    rows = {name: ("row", told[name]) for name in ("target", "change", "gap", "steps")}
-    return xr.Dataset(
-        {
-            "observation": (("row", "past"), np.where(exists, seen, np.nan).astype(np.float32)),
-            "memory": ("row", np.where(before, told["memory"], np.nan).astype(np.float32)),
-            **rows,
-        },
-        {
-            "past": ("past", ago, {"unit": "steps ago"}),
-            "episode": ("row", chosen.episode),
-            "step": ("row", chosen.step),
-        },
-    )
-
-
-def _frames(
-    recording: Any, chosen: Chosen, past: int
-) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
-    """Frames of the only decision's window, the latest first; none where they are no pictures."""
-    k, t = int(chosen.episode[0]), int(chosen.step[0])
-    begin = max(t - past + 1, 0)
-    obs = rows_of_episode(recording, k, begin, t + 1 - begin).column("obs")
-    if obs.dtype != np.uint8 or obs.ndim != 4 or obs.shape[-1] != 3:
-        return {}
-    return {"frame": (("past", "y", "x", "colour"), obs[(t - np.arange(past)).clip(begin) - begin])}
-
-
 def _words(baseline: str, chosen: Chosen) -> str:
     seen = {"zero": "zero", "mean": f"the mean of {len(chosen.decisions)} decisions"}[baseline]
     return f"observations: {seen}; memory: that at the first step of an episode"
 
 
-def _checks(told: dict[str, np.ndarray], recorded: np.ndarray) -> Sequence[Check]:
-    gap, change = np.abs(told["gap"]).mean(), np.abs(told["change"]).mean()
-    share = float(gap / change) if change else float(gap > 0)
+def _checks(
+    config: TimeConfig, told: dict[str, np.ndarray], recorded: np.ndarray
+) -> Sequence[Check]:
     size = max(float(np.abs(recorded).max()), 1e-6)
     apart = float(np.abs(told["target"] - recorded).max()) / size
     count = len(recorded)
-    return [
-        Check.at_most("completeness: mean gap / mean change", share, GAP, count),
-        Check.at_most("windows differ from the recorded decisions by", apart, DIFFERENCE, count),
+    checks = [
+        Check.at_most("windows differ from the recorded decisions by", apart, DIFFERENCE, count)
     ]
+    if config.by == "integrated_gradients":
+        gap, change = np.abs(told["gap"]).mean(), np.abs(told["change"]).mean()
+        share = float(gap / change) if change else float(gap > 0)
+        return [Check.at_most("completeness: mean gap / mean change", share, GAP, count), *checks]
+    if error := float(told["error"].mean()):
+        name = "standard error / size of the values"
+        return [Check.at_most(name, error, ERROR, count), *checks]
+    return checks
 
 
 def _line(recording: Any, config: TimeConfig, episode: int | None, step: int | None) -> str:

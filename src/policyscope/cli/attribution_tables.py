@@ -72,19 +72,25 @@ def _trust(console: Console, figures: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _heading(console: Console, values: Mapping[str, Any]) -> None:
-    n, numbers = values["n"], values["numbers"]
+    n = values["n"]
     console.print(
         f"[bold]{escape(values['target'])}[/] by {escape(values['method'])} at "
         f"{escape(values['site'])}: {counted(n['decisions'], 'decision')} of "
         f"{counted(n['episodes'], 'episode')}"
     )
-    unit = f" {values['unit']}" if values["unit"] else ""
-    told = [f"target {number_text(numbers['target']['mean'])}{unit} on the mean"]
+    console.print("; ".join([*_told(values), values["compared"]]), markup=False)
+
+
+def _told(values: Mapping[str, Any]) -> list[str]:
+    """The target, and each number with how far it goes, where there are several decisions."""
+    unit, numbers = f" {values['unit']}" if values["unit"] else "", values["numbers"]
+    several = values["n"]["decisions"] > 1
+    told = [f"target {number_text(numbers['target']['mean'])}{unit}{' on the mean' * several}"]
     for name, word in _NUMBERS.items():
         if name in numbers:
             mean, most = (number_text(numbers[name][k]) for k in ("mean", "p95"))
-            told.append(f"{word} {mean} (95th percentile {most})")
-    console.print("; ".join([*told, values["compared"]]), markup=False)
+            told.append(f"{word} {mean} (95th percentile {most})" if several else f"{word} {mean}")
+    return told
 
 
 def _features(lines: Sequence[Mapping[str, Any]]) -> Table:
@@ -105,9 +111,9 @@ def _features(lines: Sequence[Mapping[str, Any]]) -> Table:
         table.add_row(*cells)
     if untrained:
         own_known = any("initial" in line for line in lines)
-        own = "part with the run's own initial weights (range of fresh ones)"
+        initial = "part with the run's own initial weights (range of fresh ones)"
         fresh = "lowest and highest part with fresh weights; the run's own initial ones are unknown"
-        table.caption = f"untrained: {own if own_known else fresh}"
+        table.caption = f"untrained: {initial if own_known else fresh}"
         table.caption_justify = "left"
     return table
 
@@ -209,26 +215,22 @@ def through_time_table(values: Mapping[str, Any]) -> None:
             ``figure``.
     """
     console = Console(highlight=False)
-    n, numbers = values["n"], values["numbers"]
+    n = values["n"]
     console.print(
-        f"[bold]{escape(values['target'])}[/], through time: "
+        f"[bold]{escape(values['target'])}[/], {values['by']} through time: "
         f"{counted(n['decisions'], 'decision')} of {counted(n['episodes'], 'episode')}"
     )
-    told = {name: number_text(numbers[name]) for name in ("target", "change", "gap", "steps")}
-    unit = f" {values['unit']}" if values["unit"] else ""
-    console.print(
-        f"target {told['target']}{unit} on the mean; change from the baseline {told['change']}; "
-        f"gap {told['gap']}; points on a path {told['steps']}\n{values['baseline']}",
-        markup=False,
-    )
+    console.print(f"{'; '.join(_told(values))}\n{values['baseline']}", markup=False)
     ends = " (one episode)" if n["episodes"] == 1 else " [95 %]"
     heads = (f"value{ends}", f"share, no sign{ends}", "with sign", "n")
-    table = Table("steps ago", *heads, box=None)
+    sampled = any(line["error"] is not None for line in values["past"])
+    table = Table("steps ago", *heads, *(["standard error"] if sampled else []), box=None)
     for line in values["past"]:
         name = "memory" if line["ago"] is None else str(line["ago"])
         table.add_row(
             name, interval_text(line["values"]), interval_text(line["absolute"], ".2g"),
             percent(line["signed"]["mean"]), str(line["decisions"]),
+            *([number_text(line["error"], ".2g")] if sampled else []),
         )  # fmt: skip
     console.print(table)
     _trust(console, values["trust"])

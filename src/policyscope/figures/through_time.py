@@ -4,7 +4,12 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from policyscope.attribution.results.time_summary import all_values, by_steps_ago
+from policyscope.attribution.results.time_summary import (
+    WAYS,
+    all_errors,
+    all_values,
+    by_steps_ago,
+)
 from policyscope.core.numbers import rounded, signed
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
@@ -15,7 +20,7 @@ from policyscope.figures.theme import dress, head_colour, ink
 #: Side of a frame over a bar, in pixels of the figure, and of the band that the frames fill.
 FRAME, ABOVE = 56, 0.72
 #: Of a page's column, in pixels.
-WIDEST = 1140
+WIDEST = 1000
 
 
 def draw(result: Result, mode: str = "light") -> go.Figure:
@@ -35,14 +40,15 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
         of = {name: data[name].values[0] for name in ("episode", "step", "target", "change")}
         count = f"episode {of['episode']}, step {of['step']}, target {rounded(of['target'])}, "
         count += f"{signed(of['change'])} from the baseline"
+        count += "" if all_errors(data) is None else ", ± 2 standard errors"
     else:
         episodes = len(np.unique(data["episode"].values))
         count = f"{data.sizes['row']:,} decisions of "
         count += f"{episodes} episodes, 95 % intervals" if episodes > 1 else "one episode"
     figure.update_annotations(font={"size": 13})
+    told = f"{data.attrs['target']}, {WAYS[data.attrs['by']]} through time"
     return figure.update_layout(
-        title=f"{data.attrs['target']}, through time<br><span style='font-size:13px;color:{soft}'>"
-        f"{count}</span>",
+        title=f"{told}<br><span style='font-size:13px;color:{soft}'>{count}</span>",
         margin={"t": 110},
     )
 
@@ -76,7 +82,7 @@ def _many(result: Result, mode: str) -> go.Figure:
         _axis(figure, past, None in ago, mode, column)
     figure.update_yaxes(tickformat=".0%", title="share of all that counts", row=1, col=1)
     figure.update_yaxes(tickformat=".0%", row=1, col=2)
-    return figure.update_layout(width=1060, height=430)
+    return figure.update_layout(width=WIDEST, height=430)
 
 
 def _single(result: Result, mode: str) -> go.Figure:
@@ -84,7 +90,8 @@ def _single(result: Result, mode: str) -> go.Figure:
     values = all_values(data)[0]
     past = int(np.flatnonzero(np.isfinite(values[:-1])).max())
     ago = [*range(past + 1), *([None] if np.isfinite(values[-1]) else [])]
-    shown = np.array([values[-1] if one is None else values[one] for one in ago])
+    places = [-1 if one is None else one for one in ago]
+    shown, errors = values[places], all_errors(data)
     figure = make_subplots(1, 1)
     dress(figure, mode)
     speaks_for, against = COLOURS[mode]
@@ -94,6 +101,10 @@ def _single(result: Result, mode: str) -> go.Figure:
         customdata=["memory before" if one is None else f"step {int(data['step'][0]) - one}"
                     for one in ago],
         hovertemplate="%{customdata}: %{y:.3g}<extra></extra>",
+        error_y={
+            "type": "data", "array": [] if errors is None else 2 * errors[0, places],
+            "visible": errors is not None, "thickness": 1.2, "width": 3, "color": ink(mode)["text"],
+        },
     )  # fmt: skip
     _axis(figure, past, None in ago, mode, 1)
     figure.update_yaxes(title=data.attrs["unit"] or "unit of the target")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from policyscope.attribution.results.time_summary import by_steps_ago
+from policyscope.attribution.results.time_summary import WAYS, by_steps_ago, through_time_report
 from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
@@ -11,9 +11,12 @@ from policyscope.figures.through_time import draw
 from policyscope.figures.trust_table import checks_table, trust_table
 
 _WORDS = (
-    "Integrated gradients of the target share its change from the baseline out over the last "
-    "observations and the memory that stood before the first of them. Compared with: {baseline}."
+    "{by} of the target share its change from the baseline out over the last observations and the "
+    "memory that stood before the first of them. Compared with: {baseline}."
 )
+_GAP = " Of the change the values miss {mean} {unit}{tail}."
+_ERROR = " Random orders were drawn: the standard error is {mean} of the values' size{tail}."
+_EXACT = " Exact: all coalitions of observations and memory were looked at."
 _MANY = (
     " A share is a value over the sum of all values of its decision without their signs; intervals "
     "are 95 % bootstrap intervals over episodes. Decisions of younger episodes have no such step "
@@ -35,26 +38,44 @@ def write_through_time_page(result: Result, path: Path, mode: str = "light") -> 
         mode: light or dark.
     """
     single = result.data.sizes["row"] == 1
-    words = _WORDS.format(**result.data.attrs) + ("" if single else _MANY)
+    words = f"{_held(result)}{'' if single else _MANY}"
     kinds = ("values",) if single else ("values", "absolute", "signed")
     head = {"values": "mean value", "absolute": "share without sign", "signed": "with sign"}
+    found = by_steps_ago(result)
+    sampled = any(line["error"] is not None for line in found)
+    heads = ("steps ago", *(head[kind] for kind in kinds), *(["standard error"] if sampled else []))
     lines = [
         (
             "memory before" if line["ago"] is None else str(line["ago"]),
             *(_told(line[kind]) for kind in kinds),
+            *([rounded(line["error"])] if sampled else []),
             str(line["decisions"]),
         )
-        for line in by_steps_ago(result)
+        for line in found
     ]
     parts = [
         draw(result, mode),
         note(words),
-        table("By steps ago", ("steps ago", *(head[kind] for kind in kinds), "decisions"), lines),
+        table("By steps ago", (*heads, "decisions"), lines),
         trust_table(result.data.attrs["trust"], _TRUST),
         checks_table(result.checks),
         code(result.python or "", "Again in Python"),
     ]
     write_page(path, f"{result.data.attrs['target']} through time", parts, mode)
+
+
+def _held(result: Result) -> str:
+    """What was done, with what it is compared, and how far it holds."""
+    attrs, numbers = result.data.attrs, through_time_report(result)["numbers"]
+    way = WAYS[attrs["by"]]
+    words = _WORDS.format(by=f"{way[0].upper()}{way[1:]}", baseline=attrs["baseline"])
+    if attrs["by"] == "shapley":
+        told, form = numbers["error"], _ERROR if numbers["error"]["mean"] else _EXACT
+    else:
+        told, form = numbers["gap"], _GAP
+    mean, p95, n = rounded(told["mean"]), rounded(told["p95"]), result.data.sizes["row"]
+    tail = f" in the mean, 95th percentile {p95} (n = {n})" if n > 1 else ""
+    return words + form.format(mean=mean, unit=attrs["unit"], tail=tail)
 
 
 def _told(interval: Interval) -> str:

@@ -61,8 +61,7 @@ class WindowScore:
             activation: (M, F) observations and memory, flat.
             rows: (M,) which of the N windows each stands in for.
         """
-        obs, memory = self.split(activation)
-        state = _unflatten(memory, self.form)
+        obs, state = self.split(activation)[0], self.memory(activation)
         first = self.windows.first[rows].T
         steps = obs.transpose(0, 1)
         if len(steps) > 1:
@@ -80,6 +79,10 @@ class WindowScore:
         """What belongs to each observation, and to the memory before the window."""
         size = self.shape.numel()
         return values[:, :size].unflatten(1, self.shape), values[:, size:]
+
+    def memory(self, activation: Float[Tensor, "M F"]) -> Any:
+        """The memory before each window, in the agent's form."""
+        return _unflatten(self.split(activation)[1], self.form)
 
 
 def windowed_score(agent: Agent, target: Target, windows: Windows) -> WindowScore:

@@ -181,10 +181,12 @@ def attribution_report(result: Result) -> dict[str, Any]:
         result: of ``attribution.explain.attribute``.
     """
     data = result.data
-    numbers: dict[str, Any] = {"target": _told(data["target"].values)}
+    numbers: dict[str, Any] = {"target": mean_and_tail(data["target"].values)}
     for name in ("change", "gap", "steps", "passes", "error"):
         if name in data:
-            numbers[name] = _told(np.abs(data[name].values) if name == "gap" else data[name].values)
+            numbers[name] = mean_and_tail(
+                np.abs(data[name].values) if name == "gap" else data[name].values
+            )
     decisions = data.sizes["row"]
     return {
         "method": data.attrs["method"],
@@ -215,7 +217,12 @@ def attribution_report(result: Result) -> dict[str, Any]:
     }
 
 
-def _told(values: np.ndarray) -> dict[str, float | None]:
+def mean_and_tail(values: np.ndarray) -> dict[str, float | None]:
+    """Mean and 95th percentile, as JSON values.
+
+    Args:
+        values: (N,) of the decisions.
+    """
     return {"mean": finite(values.mean()), "p95": finite(np.quantile(values, 0.95))}
 
 
