@@ -42,3 +42,35 @@ def test_spread_is_learned_and_the_same_for_all_rows():
     assert outputs["log_std"].shape == outputs["mean"].shape == (6, 2)
     outputs["log_std"].sum().backward()
     assert torch.equal(net.log_std.grad, torch.full((2,), 6.0))
+
+
+@pytest.mark.parametrize("make", [ActorCriticNetwork, ActorCriticLSTM])
+def test_first_weights_are_those_of_the_lineage(make):
+    """Orthogonal with its gains and no biases, as Stable-Baselines3 draws them."""
+    net = make(64)
+    gains = {"mlp_extractor": 2.0, "action_net": 1e-4, "value_net": 1.0}
+    for name, weights in net.named_parameters():
+        if name.split(".")[0] not in gains:
+            continue
+        if name.endswith("bias"):
+            assert not weights.any()
+        else:
+            square = weights.shape[0] == min(weights.shape)
+            product = weights @ weights.T if square else weights.T @ weights
+            expected = gains[name.split(".")[0]] * torch.eye(len(product))
+            assert (product - expected).abs().max() < 1e-5
+
+
+def test_heads_are_computed_in_full_precision():
+    """The wrong variant (linear layers as others) tells values near 100 apart by halves only."""
+    net = ActorCriticNetwork(3)
+    net.value_net.bias.data.fill_(100.0)
+    x = torch.randn(64, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        fine = net(x)["value"]
+        hidden = net.mlp_extractor["value_net"](x)
+        head = net.value_net
+        coarse = torch.nn.functional.linear(hidden, head.weight, head.bias)
+    assert fine.dtype == torch.float32
+    assert len(fine.unique()) > 40
+    assert len(coarse.unique()) < 20

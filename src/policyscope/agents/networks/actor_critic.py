@@ -1,5 +1,6 @@
 """Policy and value from two perceptrons, for flat observations; names as in Stable-Baselines3."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from policyscope.agents.heads import Outputs
+from policyscope.agents.networks.convolution import Head, draw_heads
 from policyscope.core.errors import UnknownName
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -34,6 +36,9 @@ def perceptron(width: int, widths: Sequence[int], activation: str) -> nn.Sequent
 
 class ActorCriticNetwork(nn.Module):
     """Two perceptrons that share nothing: one to the policy, one to the value.
+
+    First weights are orthogonal, of gain sqrt(2) in the perceptrons, 0.01 in the policy's last
+    layer and 1 in the value's; first biases are zero.
 
     Args:
         features: numbers in an observation.
@@ -68,9 +73,14 @@ class ActorCriticNetwork(nn.Module):
                 "value_net": perceptron(features, value, activation),
             }
         )
-        self.action_net = nn.Linear([features, *policy][-1], actions)
-        self.value_net = nn.Linear([features, *value][-1], 1)
+        self.action_net = Head([features, *policy][-1], actions)
+        self.value_net = Head([features, *value][-1], 1)
         self.log_std = nn.Parameter(torch.zeros(actions)) if gaussian else None
+        for part in self.mlp_extractor.modules():
+            if isinstance(part, nn.Linear):
+                nn.init.orthogonal_(part.weight, math.sqrt(2))
+                nn.init.zeros_(part.bias)
+        draw_heads(self.action_net, self.value_net)
 
     def forward(self, x: Float[Tensor, "N F"]) -> Outputs:
         """``value`` (N,), and ``logits`` (N, A) or ``mean`` and ``log_std`` (N, D)."""
