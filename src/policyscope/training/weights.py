@@ -1,11 +1,14 @@
-"""Networks and optimisers as arrays, so that a run can be saved and goes on exactly."""
+"""Networks, optimisers and memories as arrays, so that a run can be saved and goes on exactly."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from policyscope.agents.memory import tree_map
 
 
 def to_arrays(nets: Mapping[str, nn.Module], optimizer: Optimizer) -> dict[str, np.ndarray]:
@@ -36,6 +39,35 @@ def from_arrays(
         for slot, value in moments.items():
             if value.shape == parameter.shape:  # in its layout: a fused step reads both as they lie
                 moments[slot] = torch.empty_like(parameter).copy_(value)
+
+
+def memory_to_arrays(memory: Any, name: str) -> dict[str, np.ndarray]:
+    """Memory as ``NAME/index``; nothing without.
+
+    Example:
+        >>> memory_to_arrays({"hidden": torch.ones(2)}, "actor")
+        {'actor/0': array([1., 1.], dtype=float32)}
+    """
+    leaves: list[Tensor] = []
+    tree_map(leaves.append, memory)
+    return {f"{name}/{i}": leaf.cpu().numpy().copy() for i, leaf in enumerate(leaves)}
+
+
+def memory_from_arrays(arrays: Mapping[str, np.ndarray], name: str, form: Any) -> Any:
+    """Inverse of ``memory_to_arrays``.
+
+    Args:
+        arrays: as saved, others among them.
+        name: under which the memory was saved.
+        form: memory of any number of rows, whose form and device are taken; None for none.
+
+    Example:
+        >>> form = (torch.zeros(1), torch.zeros(1))
+        >>> memory_from_arrays({"actor/0": np.ones(2), "actor/1": np.ones(2)}, "actor", form)
+        (tensor([1., 1.]), tensor([1., 1.]))
+    """
+    saved = (torch.from_numpy(arrays[f"{name}/{i}"].copy()) for i in range(len(arrays)))
+    return tree_map(lambda leaf: next(saved).to(leaf), form)
 
 
 def _tensors(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, Tensor]:

@@ -122,12 +122,11 @@ def test_a_teacher_that_is_never_listened_to_or_does_not_fit_is_refused(teacher,
     with pytest.raises(PolicyscopeError, match="teacher_steps=N"):
         load_teacher(teacher, space, config)
     listening = replace(config, teacher_steps=100)
-    remembers = configure(PRESETS, "procgen-recurrent", TINY)
-    save_agent(
-        fresh_agent(space, parse_env("procgen/coinrun"), remembers, 0), tmp_path / "remembers"
-    )
-    with pytest.raises(PolicyscopeError, match="no memory"):
-        load_teacher(tmp_path / "remembers", space, listening)
+    swings = parse_env("gym:Pendulum-v1")
+    drawn = configure(PRESETS, "classic", [])
+    save_agent(fresh_agent(make(swings).space, swings, drawn, 0), tmp_path / "drawn")
+    with pytest.raises(PolicyscopeError, match="a policy over discrete actions"):
+        load_teacher(tmp_path / "drawn", space, listening)
     pole = make(parse_env("gym:CartPole-v1")).space
     with pytest.raises(PolicyscopeError, match="made for"):
         load_teacher(teacher, pole, listening)
@@ -140,11 +139,11 @@ def test_a_value_in_other_units_is_not_imitated(teacher, tmp_path):
     """A teacher of another lineage was trained on normalised rewards."""
     config = configure(PRESETS, "procgen", [*TINY, "teacher_steps=100"])
     space = make(parse_env("procgen/coinrun")).space
-    obs = np.zeros((2, 64, 64, 3), np.uint8)
-    unknown = load_teacher(teacher, space, config).outputs(obs, 2)
+    rows = np.zeros((1, 2, 64, 64, 3), np.uint8), np.ones((1, 2), bool), 2
+    unknown = load_teacher(teacher, space, config).follow(*rows)
     assert set(unknown) == {"logits"}
     agent = load_agent(teacher)
     agent.card = {"algorithm": "ppo"}
     save_agent(agent, tmp_path / "ours")
-    ours = load_teacher(tmp_path / "ours", space, config).outputs(obs, 2)
+    ours = load_teacher(tmp_path / "ours", space, config).follow(*rows)
     assert set(ours) == {"logits", "value"}

@@ -13,6 +13,7 @@ from policyscope.agents.memory import begin_anew, tree_map
 from policyscope.envs.stepper import Snapshot, Start, Step, Stepper
 from policyscope.training.ppo.return_scale import ReturnScale
 from policyscope.training.starts import Starts
+from policyscope.training.weights import memory_from_arrays, memory_to_arrays
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,7 @@ class Actor:
     def arrays(self) -> dict[str, np.ndarray]:
         """Memory and the state of the noise, as arrays."""
         out = {"noise": self.noise.get_state().numpy(), "first": self.first}
-        leaves: list[Tensor] = []
-        tree_map(leaves.append, self.memory)
-        return out | {f"memory/{i}": leaf.cpu().numpy() for i, leaf in enumerate(leaves)}
+        return out | memory_to_arrays(self.memory, "memory")
 
     def values(self) -> dict[str, Any]:
         """Counters and where every lane stands, as JSON values."""
@@ -174,12 +173,8 @@ class Actor:
         self.scale.restore(values["scale"])
         self.noise.set_state(torch.from_numpy(arrays["noise"].copy()))
         self.first = arrays["first"].copy()
-        if agent.recurrent:
-            saved = iter(range(len(arrays)))
-            self.memory = tree_map(
-                lambda leaf: torch.from_numpy(arrays[f"memory/{next(saved)}"].copy()).to(leaf),
-                agent.initial_state(self.stepper.lanes),
-            )
+        fresh = agent.initial_state(self.stepper.lanes)
+        self.memory = memory_from_arrays(arrays, "memory", fresh)
         snapshots = [Snapshot.from_json(lane) for lane in values["lanes"]]
         self.obs = self.stepper.start([Start(snapshot=s) for s in snapshots])
 

@@ -10,23 +10,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.fit import check_fit, fingerprint
 from policyscope.agents.heads import Outputs
+from policyscope.agents.memory import tree_map
 from policyscope.agents.store import load_agent
 from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.stepper import Space
 from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.ppo.precision import computed
+from policyscope.training.weights import memory_from_arrays, memory_to_arrays
 
 REWARD_UNITS = ("rl_clarity",)
 """Lineages whose values are in units of the reward; others were trained on normalised rewards."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Teacher:
     """An agent that is imitated, and until when.
 
@@ -36,6 +38,7 @@ class Teacher:
         until: environment step from which its weight is zero.
         known: what identifies it, JSON values.
         valued: its value is in units of the reward; else its policy alone is imitated.
+        memory: what a recurrent teacher remembers of the rows it followed so far, (B, ...).
     """
 
     agent: Agent
@@ -43,6 +46,7 @@ class Teacher:
     until: int
     known: dict[str, Any] = field(default_factory=dict)
     valued: bool = True
+    memory: Any = None
 
     def weight_at(self, step: int) -> float:
         """Weight of its loss at an environment step; linear to zero.
@@ -54,17 +58,36 @@ class Teacher:
         return self.weight * max(0.0, 1.0 - step / self.until) if self.until else 0.0
 
     @torch.no_grad()
-    def outputs(self, obs: np.ndarray | Tensor, rows: int) -> Outputs:
-        """What the teacher puts out.
+    def follow(
+        self, obs: Shaped[np.ndarray, "T B *obs"], first: Bool[np.ndarray, "T B"], rows: int
+    ) -> Outputs:
+        """What the teacher puts out where the student went; its memory goes on from call to call.
 
         Args:
-            obs: (N, ...) observations.
-            rows: observations in one forward pass.
+            obs: observations of B lanes in T steps, right after those of the call before.
+            first: rows at which an episode begins: the teacher's memory is reset there.
+            rows: about how many observations go through the network at once.
+
+        Returns:
+            (T, B, ...) by name; without the value where that is in other units.
         """
-        parts = torch.as_tensor(obs, device=self.agent.device).split(rows)
-        answers = [self.agent.forward(part, None)[0] for part in parts]
-        told = [k for k in answers[0] if k != "value" or self.valued]
-        return {k: torch.cat([a[k] for a in answers]) for k in told}
+        step, parts = max(1, rows // obs.shape[1]), []
+        for t in range(0, len(obs), step):
+            seen = torch.from_numpy(obs[t : t + step]).to(self.agent.device)
+            begins = torch.from_numpy(first[t : t + step])
+            outputs, states = self.agent.unroll(seen, self.memory, begins)
+            self.memory = tree_map(lambda leaf: leaf[-1], states)
+            parts.append(outputs)
+        told = [k for k in parts[0] if k != "value" or self.valued]
+        return {k: torch.cat([part[k] for part in parts]) for k in told}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its memory as arrays; nothing without."""
+        return memory_to_arrays(self.memory, "teacher")
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Inverse of ``arrays``, others among them."""
+        self.memory = memory_from_arrays(arrays, "teacher", self.agent.initial_state(1))
 
 
 def decided(logits: Float[Tensor, "*N A"], focus: float) -> Float[Tensor, "*N"]:
@@ -93,14 +116,12 @@ def load_teacher(name: str | Path, space: Space, config: PPOConfig) -> Teacher:
         config: has the teacher's weight and for how long.
 
     Raises:
-        PolicyscopeError: it carries memory, has no policy over discrete actions, was made for
-            another environment, or would never be listened to.
+        PolicyscopeError: it has no policy over discrete actions, was made for another environment,
+            or would never be listened to.
     """
     agent = load_agent(name)
-    if agent.recurrent or agent.head != "categorical":
-        raise PolicyscopeError(
-            f"the teacher '{name}' must have a policy over discrete actions and no memory"
-        )
+    if agent.head != "categorical":
+        raise PolicyscopeError(f"the teacher '{name}' must have a policy over discrete actions")
     if not config.teacher_steps or not config.teacher_weight:
         raise PolicyscopeError(
             "with a teacher, say for how long: --set teacher_steps=N, and teacher_weight above 0"

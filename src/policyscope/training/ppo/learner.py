@@ -134,12 +134,10 @@ class Learner:
         """What the teacher puts out, (T, B, ...), while it is listened to."""
         if self.teacher is None or not weight:
             return None
-        steps = rollout.obs.shape[:2]
-        rows = rollout.obs.reshape(-1, *rollout.obs.shape[2:])
-        outputs = self.teacher.outputs(rows, self.config.microbatch)
+        outputs = self.teacher.follow(rollout.obs, rollout.first, self.config.microbatch)
         if self.config.teacher_focus:
             outputs["counts"] = decided(outputs["logits"], self.config.teacher_focus)
-        return {k: v.unflatten(0, steps) for k, v in outputs.items()}
+        return outputs
 
     def _minibatches(self) -> tuple[Tensor, ...]:
         """Rows of every minibatch in a new order: lanes for a network with memory."""
@@ -174,9 +172,10 @@ class Learner:
         return {k: v.flatten(0, 1) for k, v in outputs.items()}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Network, optimiser and the order's state as arrays."""
+        """Network, optimiser, the order's state and the teacher's memory as arrays."""
         return {
             **to_arrays({"net": self.net}, self.optimizer),
+            **(self.teacher.arrays() if self.teacher else {}),
             "order": self.order.get_state().numpy(),
         }
 
@@ -185,3 +184,5 @@ class Learner:
         from_arrays(arrays, {"net": self.net}, self.optimizer)
         self.order.set_state(torch.from_numpy(arrays["order"].copy()))
         self.updates = updates
+        if self.teacher:
+            self.teacher.restore(arrays)
