@@ -104,13 +104,6 @@ def test_only_windows_over_the_place_that_matters_count(place):
     assert bool((spread.flatten(1).amax(1) == spread[:, place[0], place[1]]).all())
 
 
-def test_half_the_square_is_given_beside_the_sign():
-    x = torch.tensor([[[[3.0]]]])
-    found = occlusion(planted(lambda z: -z.sum((1, 2, 3)), x), 1, 1)
-    assert found.change.tolist() == [[[-3.0]]]
-    assert found.half_square.tolist() == [[[4.5]]]
-
-
 @pytest.mark.parametrize(("stride", "blur", "spot"), [(5, 3.0, 5.0), (1, 0.7, 2.0), (4, 6.0, 1.0)])
 def test_blurring_is_the_published_equation(seen_map, stride, blur, spot):
     rest, net, x = seen_map
@@ -128,7 +121,6 @@ def test_blurring_is_the_published_equation(seen_map, stride, blur, spot):
     torch.testing.assert_close(found.change.flatten(1), torch.stack(expected, 1), atol=1e-6, rtol=0)
     assert float(found.change.abs().max()) > 1e-3
     assert found.passes == len(centres) + 1
-    torch.testing.assert_close(found.half_square, found.change**2 / 2)
 
 
 def test_blurs_are_spread_in_straight_lines_between_their_centres(seen_map):

@@ -44,6 +44,7 @@ def test_canonical_text_parses_back(terms):
         ("site[attention_layer.pattern][0, 3]@ t + 2", "site[attention_layer.pattern][0,3]@t+2"),
         ("direction[ica/3]@t+0", "direction[ica/3]"),
         ("1e-3*value", "0.001*value"),
+        ("same[ policy ]-0.50*same[value]", "same[policy] - 0.5*same[value]"),
         ("logp[taken]-logp[best]", "logp[taken] - logp[best]"),
     ],
 )
@@ -81,6 +82,11 @@ def test_errors_point_at_the_place_and_list_what_is_valid(text, at, says):
     assert caught.value.at == at
     assert "\n" not in str(caught.value)
     assert "direction[ica/3]" in str(caught.value)
+
+
+def test_only_the_policy_and_the_value_stay_the_same():
+    with pytest.raises(UnknownName, match="part of a decision 'q'.*policy, value"):
+        parse_target("same[q]")
 
 
 def test_an_unknown_word_gets_near_matches():

@@ -5,7 +5,8 @@
 
 ``value``, ``entropy``; ``q[A]``, ``logit[A]``, ``logp[A]`` with an action's name, its number,
 ``taken`` (the executed one) or ``best`` (the greedy one); ``mean[i]``; ``site[name][i,j]``;
-``direction[name]``.
+``direction[name]``; ``same[policy]`` and ``same[value]``, minus half the squared change from the
+decision as recorded: of the scores of all actions, or of the value.
 """
 
 import re
@@ -24,7 +25,10 @@ KINDS = {
     "mean": (1, "mean[0]"),
     "site": (2, "site[trunk.relu0][17]"),
     "direction": (1, "direction[ica/3]"),
+    "same": (1, "same[policy]"),
 }
+#: What can stay the same.
+SAME = ("policy", "value")
 _NUMBER = r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
 _TOKENS = re.compile(
     rf"\s*(?:(?P<number>{_NUMBER})|(?P<name>[A-Za-z_]\w*)|\[(?P<index>[^\[\]]*)\]"
@@ -55,8 +59,9 @@ class Term:
 
     Args:
         factor: number it is multiplied by, sign included.
-        kind: value, entropy, q, logit, logp, mean, site or direction.
-        name: action, ``taken`` or ``best``; site; direction; empty where a number is given.
+        kind: value, entropy, q, logit, logp, mean, site, direction or same.
+        name: action, ``taken`` or ``best``; site; direction; policy or value; empty where a number
+            is given.
         index: number of the action or mean; indices of the site's unit.
         offset: steps later than the row.
     """
@@ -171,6 +176,8 @@ def _term(reader: _Reader, factor: float) -> Term:
         return Term(factor, "site", brackets[0], _numbers(reader, brackets[1], name.at), steps)
     if name.text in ("q", "logit", "logp", "mean") and brackets[0].isdecimal():
         return Term(factor, name.text, "", (int(brackets[0]),), steps)
+    if name.text == "same" and brackets[0] not in SAME:
+        raise UnknownName("part of a decision", brackets[0], SAME)
     if name.text == "mean":
         raise BadTarget(reader.text, name.at, "mean takes the number of an action axis")
     return Term(factor, name.text, brackets[0] if brackets else "", (), steps)

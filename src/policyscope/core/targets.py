@@ -1,7 +1,7 @@
 """Evaluate targets on the outputs and activations of a batch, differentiably."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -22,6 +22,7 @@ class _Rows:
     actions: tuple[str, ...]
     taken: Tensor | None
     directions: Mapping[str, Direction]
+    recorded: Mapping[str, Tensor] | None
 
     def output(self, name: str) -> Tensor:
         if name not in self.outputs:
@@ -42,6 +43,11 @@ class _Rows:
 def horizon(target: Target) -> int:
     """How many steps after its row the target looks: the largest offset."""
     return max(term.offset for term in target.terms)
+
+
+def compares(target: Target) -> bool:
+    """Whether a target is told against the outputs of the decision as recorded."""
+    return any(term.kind == "same" for term in target.terms)
 
 
 def needed_sites(
@@ -72,6 +78,7 @@ def evaluate(
     actions: tuple[str, ...],
     taken: Tensor | None = None,
     directions: Mapping[str, Direction] | None = None,
+    recorded: Mapping[str, Tensor] | None = None,
 ) -> Float[Tensor, " N"]:
     """Value of a target without offsets at each row.
 
@@ -83,6 +90,7 @@ def evaluate(
         actions: names of the A actions.
         taken: executed actions, (N,) or (N, D), for ``taken``.
         directions: directions by name.
+        recorded: outputs of the same rows, or of a single one, as they were, for ``same``.
 
     Raises:
         UnknownName: an output, site, action or direction that is not there.
@@ -100,7 +108,7 @@ def evaluate(
             f"target '{target}' looks ahead, and this needs it of one step: ask for it at the "
             "later step itself, without @t"
         )
-    return sum_terms(evaluate_terms(target, outputs, sites, actions, taken, directions))
+    return sum_terms(evaluate_terms(target, outputs, sites, actions, taken, directions, recorded))
 
 
 def evaluate_terms(
@@ -110,12 +118,13 @@ def evaluate_terms(
     actions: tuple[str, ...],
     taken: Tensor | None = None,
     directions: Mapping[str, Direction] | None = None,
+    recorded: Mapping[str, Tensor] | None = None,
 ) -> list[Float[Tensor, " N"]]:
     """Each term of a target at its own row, factor included, offsets not yet applied.
 
     Arguments and errors are those of ``evaluate``.
     """
-    rows = _Rows(outputs, sites, tuple(actions), taken, directions or {})
+    rows = _Rows(outputs, sites, tuple(actions), taken, directions or {}, recorded)
     return [term.factor * _term(term, rows) for term in target.terms]
 
 
@@ -162,6 +171,8 @@ def _term(term: Term, rows: _Rows) -> Tensor:
     if term.kind == "direction":
         direction = _direction(term, rows.directions)
         return direction.project(rows.site(direction.site))
+    if term.kind == "same":
+        return _same(term, rows)
     if term.kind == "value":
         return _value(rows)
     if term.kind == "entropy":
@@ -183,6 +194,21 @@ def _value(rows: _Rows) -> Tensor:
         return rows.outputs["q"].amax(-1)
     value = rows.output("value")
     return value[:, 0] if value.dim() == 2 and value.shape[1] == 1 else value
+
+
+def _same(term: Term, rows: _Rows) -> Tensor:
+    if rows.recorded is None:
+        raise PolicyscopeError(
+            f"target '{term}' compares with the decision as recorded, and here there is none to "
+            "compare with: take another target, such as value or logp[taken]"
+        )
+    before = replace(rows, outputs=rows.recorded)
+    if term.name == "value":
+        return -((_value(rows) - _value(before)) ** 2) / 2
+    name = next((one for one in ("q", "logits") if one in rows.outputs), "mean")
+    able = before.output(name).isfinite()  # masked actions stay masked
+    now, then = (one.output(name).where(able, 0.0) for one in (rows, before))
+    return -((now - then) ** 2).sum(-1) / 2
 
 
 def _entropy(term: Term, rows: _Rows) -> Tensor:

@@ -14,7 +14,7 @@ from policyscope.core.directions import Direction
 from policyscope.core.hooks import capture
 from policyscope.core.tails import Tail, tail
 from policyscope.core.target_parser import Target
-from policyscope.core.targets import evaluate, needed_sites
+from policyscope.core.targets import compares, evaluate, needed_sites
 
 #: The site that stands for the observation: what the network itself takes in.
 INPUT = "preprocess"
@@ -94,14 +94,34 @@ def score(
         >>> rest = score(agent, target, Decisions(obs))  # doctest: +SKIP
     """
     modules, sites = agent.modules(), needed_sites(target, directions)
+    before = recorded_outputs(agent, target, decisions)
 
     def run(rows: Int[Tensor, " M"]) -> Float[Tensor, " M"]:
         chosen = decisions.rows(rows)
         with capture(modules, sites) as seen:
             outputs, _ = agent.forward(chosen.obs, chosen.state)
-        return evaluate(target, outputs, seen, agent.space.actions, chosen.taken, directions)
+        own = None if before is None else {name: out[rows] for name, out in before.items()}
+        return evaluate(target, outputs, seen, agent.space.actions, chosen.taken, directions, own)
 
     return tail(modules, site, run, len(decisions), hold)
+
+
+def recorded_outputs(
+    agent: Agent, target: Target, decisions: Decisions
+) -> Mapping[str, Tensor] | None:
+    """Outputs of decisions as they were, where a target compares with them; else None.
+
+    Args:
+        agent: whose decisions they are.
+        target: what is asked.
+        decisions: N of them.
+    """
+    if not compares(target):
+        return None
+    rows = torch.arange(len(decisions)).split(1024)
+    with torch.no_grad():
+        parts = [agent.forward(own.obs, own.state)[0] for own in map(decisions.rows, rows)]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def whole_baseline(

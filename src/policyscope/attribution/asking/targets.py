@@ -59,10 +59,14 @@ def unit_of(target: str) -> str:
     """Unit of a target where all its terms have the same.
 
     Example:
-        >>> unit_of("q[0]-q[1]"), unit_of("logp[taken]"), unit_of("logit[2]")
-        ('return', 'nats', 'logit')
+        >>> unit_of("q[0]-q[1]"), unit_of("logp[taken]"), unit_of("same[policy]")
+        ('return', 'nats', 'score²')
     """
     units = {"q": "return", "value": "return", "logp": "nats", "entropy": "nats",
              "logit": "logit", "mean": "action"}  # fmt: skip
-    found = {units.get(term.kind, "") for term in parse_target(target).terms}
+    squares = {"policy": "score²", "value": "return²"}
+    found = {
+        squares[term.name] if term.kind == "same" else units.get(term.kind, "")
+        for term in parse_target(target).terms
+    }
     return found.pop() if len(found) == 1 else ""

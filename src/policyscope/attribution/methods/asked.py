@@ -11,15 +11,24 @@ from torch import Tensor
 from policyscope.agents.agent import Agent
 from policyscope.attribution.asking.baselines import Baseline
 from policyscope.attribution.asking.score import INPUT, Decisions, score
-from policyscope.attribution.config import CAPTUM, TAKES_AWAY, THROUGH, AttributionConfig
+from policyscope.attribution.config import (
+    CAPTUM,
+    SLOPES,
+    TAKES_AWAY,
+    THROUGH,
+    AttributionConfig,
+)
 from policyscope.attribution.methods.factors import factors_of
 from policyscope.attribution.methods.sarfa import ActionScores, action_scores
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.tails import Independent, Tail
 from policyscope.core.target_parser import Target
+from policyscope.core.targets import compares
 
 #: Targets that are about one action.
 OF_AN_ACTION = ("q", "logit", "logp")
+#: Methods that take the slope at the decision itself.
+FLAT = (*SLOPES, "input_x_gradient", "grad_cam", CAPTUM + "InputXGradient")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +117,11 @@ def ask(
     if config.options and not config.method.startswith(CAPTUM):
         raise PolicyscopeError(f"options belong to methods of captum, not to {config.method}")
     require_players(config)
+    if compares(target) and config.method in FLAT:
+        raise PolicyscopeError(
+            f"target '{target}' is at its highest at the decision as recorded, so that its slope "
+            "there is 0: take --method occlusion, blur, shapley or integrated_gradients"
+        )
     if config.method in THROUGH:
         if site == INPUT:
             raise PolicyscopeError(

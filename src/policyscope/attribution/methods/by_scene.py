@@ -13,7 +13,7 @@ from policyscope.attribution.asking.baselines import Baseline
 from policyscope.attribution.asking.chosen import Chosen
 from policyscope.attribution.asking.groups import units
 from policyscope.attribution.asking.removed import seen_after
-from policyscope.attribution.asking.score import INPUT, Decisions
+from policyscope.attribution.asking.score import INPUT, Decisions, recorded_outputs
 from policyscope.attribution.config import MOST_COSTLY, AttributionConfig
 from policyscope.attribution.methods.shapley import shapley_values
 from policyscope.attribution.methods.told import Told, relative
@@ -138,13 +138,19 @@ class _Game:
         edits = [SceneEdit("remove", who) for who in out]
         return seen_after(self.scene, edits, self.chosen, self.row)
 
+    def _one(self) -> Decisions:
+        return self.chosen.decisions.rows(torch.tensor([self.row]))
+
     def _targets(self, seen: Tensor) -> Float[Tensor, " M"]:
         own = self.chosen.decisions.rows(torch.full((len(seen),), self.row))
         obs = seen.to(own.obs)
         asked = Decisions(obs, own.state, own.taken)
         with torch.no_grad(), capture(self.agent.modules(), needed_sites(self.target)) as sites:
             outputs, _ = self.agent.forward(asked.obs, asked.state)
-            found = evaluate(self.target, outputs, sites, self.agent.space.actions, asked.taken)
+            found = evaluate(
+                self.target, outputs, sites, self.agent.space.actions, asked.taken,
+                recorded=recorded_outputs(self.agent, self.target, self._one()),
+            )  # fmt: skip
         return found.double().cpu()
 
 

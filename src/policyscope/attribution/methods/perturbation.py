@@ -62,15 +62,6 @@ class Perturbed:
     places: Places
     passes: int
 
-    @property
-    def half_square(self) -> Float[Tensor, "N ..."]:
-        """Half the squared change: the saliency of Greydanus et al. 2018, equations 2 and 3.
-
-        Theirs of the value is that of the target ``value``; theirs of the policy is the sum over
-        the targets ``logit[...]`` of all actions.
-        """
-        return self.change**2 / 2
-
 
 def occlusion(
     rest: Tail,
@@ -116,14 +107,15 @@ def blur_perturbation(
         spot: standard deviation of the spot that is blurred, in places.
 
     Returns:
-        Changes (N, h, w), signed; ``half_square`` is the published saliency.
+        Changes (N, h, w), signed; of the targets ``same[policy]`` and ``same[value]`` they are the
+        published saliencies of the policy and of the value.
 
     Raises:
         PolicyscopeError: the activation is no map, or a stride, blur or spot is too small.
 
     Cost: a forward pass from the site on for each centre, and one more.
 
-    Reference: Greydanus et al. 2018, equation 1; defaults are theirs for maps of 80 x 80.
+    Reference: Greydanus et al. 2018, equations 1 to 3; defaults are theirs for maps of 80 x 80.
     """
     return perturb(rest, blurs(rest.activation, stride, blur, spot))
 

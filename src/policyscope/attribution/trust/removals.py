@@ -110,11 +110,14 @@ def of_outputs(target: Target) -> bool:
 
 
 def _targets(scene: Scene, target: Target, seen: list[np.ndarray]) -> Float[np.ndarray, " M"]:
+    """The target of observations, the first of which is the recorded one."""
     outputs = {k: torch.from_numpy(v) for k, v in scene.decide(np.stack(seen)).items()}
     taken = torch.as_tensor(np.asarray(scene.course.value("action", scene.step)))
     taken = taken.expand(len(seen), *taken.shape)
     actions = tuple(scene.course.recording.space.actions)
-    return evaluate(target, outputs, {}, actions, taken).double().numpy()
+    recorded = {name: out[:1] for name, out in outputs.items()}
+    found = evaluate(target, outputs, {}, actions, taken, recorded=recorded)
+    return found.double().numpy()
 
 
 def removal_figure(
