@@ -106,7 +106,10 @@ def find_agent(name: str | Path) -> Path:
     if str(name) in shipped:
         return shipped[str(name)]
     if folder.exists():
-        raise BadFile(folder, "holds no agent.json", "give an agent's folder")
+        cause = "holds no agent.json"
+        if (folder / "recording.json").is_file():
+            cause += ": it is a recording whose episodes were imported without their agent"
+        raise BadFile(folder, cause, "give an agent's folder")
     if "/" in str(name) or str(name).startswith("."):
         raise NoSuchFolder("agent", str(name), shipped)
     raise UnknownName("agent", str(name), shipped)

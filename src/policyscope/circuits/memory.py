@@ -91,7 +91,10 @@ def memory_use(
     config = config or MemoryConfig()
     agent = recording.agent
     if not agent.recurrent:
-        raise PolicyscopeError(f"the agent of {recording.path} has no memory to explain")
+        raise PolicyscopeError(
+            f"the agent of {recording.path} has no memory to explain; what it sees is explained by "
+            "--method integrated_gradients"
+        )
     site = frame_site(agent)
     used = _together(_passes(recording, agent, site), int(recording.episodes["steps"].sum()))
     found, checks = _means(used, config)

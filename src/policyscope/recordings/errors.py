@@ -18,4 +18,4 @@ class NoAgent(UnknownName):
     def __init__(self, path: Path):
         super().__init__("agent", path.name, ())
         told = "the recording holds no agent: its episodes were imported, their policy is unknown"
-        self.args = (f"{path}: {told}",)
+        self.args = (f"{path}: {told} (import its checkpoint and record it: policyscope record)",)

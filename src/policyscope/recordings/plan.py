@@ -33,7 +33,7 @@ MOST_SEED = 2**63 - 1
 #: The acting mode and the environment, and the seed, of episodes of another program that does not
 #: say them (``recordings/importers``).
 UNKNOWN, NO_SEED = "unknown", -1
-_REPEATED = ("Linear", "Conv2d", "Identity", "Scores", "Absent")
+_REPEATED = ("Linear", "Conv2d", "Identity", "Flat", "Scores", "Absent")
 #: What may lie in a recording beside its header.
 OPTIONAL = ("agent", "shards", "episodes.parquet", "notes.json")
 

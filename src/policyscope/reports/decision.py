@@ -16,6 +16,7 @@ from policyscope.envs.actions import action_names
 from policyscope.envs.entities import scene_units
 from policyscope.envs.scene import SceneEdit
 from policyscope.recordings.arrays.steps import rows_of_episode
+from policyscope.recordings.plan import UNKNOWN
 from policyscope.recordings.read import Recording
 from policyscope.recordings.replays.fork import ForkConfig, fork
 from policyscope.recordings.replays.whatif import ask, sites_of_targets
@@ -142,7 +143,9 @@ class _Parts:
             return seen(self.recording, *self.at, self.config.size)
 
     def nearest(self, numbers: Numbers | None) -> Nearest:
-        if numbers is None or numbers.other is None:
+        if numbers is None:
+            raise PolicyscopeError("the recording holds no outputs of the policy")
+        if numbers.other is None:
             raise PolicyscopeError("only agents with discrete actions have another action")
         other = numbers.other
         action = numbers.called(other)
@@ -232,7 +235,5 @@ def headline(recording: Recording, episode: int, step: int, numbers: Numbers | N
     chance = ""
     if numbers and numbers.kind == "probability" and numbers.taken is not None:
         chance = f" (probability {numbers.values[numbers.taken]:.2f})"
-    return (
-        f"In {recording.env.id}, episode {episode}, step {step}, the agent {verb} {done}{chance}; "
-        f"{told}."
-    )
+    where = "an unknown environment" if recording.env.id == UNKNOWN else recording.env.id
+    return f"In {where}, episode {episode}, step {step}, the agent {verb} {done}{chance}; {told}."

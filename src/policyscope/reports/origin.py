@@ -56,6 +56,8 @@ def _agent(recording: Recording) -> str:
         parts.append(f"trained by {card['algorithm']}")
     if "steps" in card:
         parts.append(f"{int(card['steps']):,} steps")
+    if "lineage" in card and "source" in card:
+        parts.append(f"imported from {card['source']['file']} ({card['lineage']})")
     if returns := _evaluated(card):
         parts.append(returns)
     return ", ".join(parts)

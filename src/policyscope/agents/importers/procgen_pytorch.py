@@ -71,7 +71,8 @@ def import_checkpoint(
             unused.append(_START)
     made = (name, arguments)
     net, card = filled(made, weights, path), card_of(path, LINEAGE, unused)
-    if steps := re.search(r"(\d+)$", path.stem):
+    card["algorithm"] = "PPO"
+    if steps := re.fullmatch(r"model_(\d+)", path.stem):
         card["steps"] = int(steps[1])
     space, env = pixel_space(arguments["actions"], env)
     return Agent(net, made, "categorical", space, "sample", Pixels(), env=env, card=card)

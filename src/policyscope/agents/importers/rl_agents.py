@@ -60,6 +60,7 @@ def import_checkpoint(
     space = _space(env, arguments)
     card = {
         **card_of(path, LINEAGE),
+        "algorithm": "DQN",
         "config": settings,
         "updates": _updates(checkpoint.get("optimizer")),
     }

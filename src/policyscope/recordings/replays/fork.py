@@ -101,6 +101,7 @@ def fork(
     Example:
         >>> fork(recording, 3, 17, ["remove saw"]).data["difference"]  # doctest: +SKIP
     """
+    recording.require_agent()
     config, kept_worlds = config or ForkConfig(), worlds or Worlds()
     try:
         course = course_at(kept_worlds, recording, episode, step)

@@ -104,9 +104,10 @@ def started(fresh: Agent, name: str | Path, weights: str | None = None) -> Agent
     for part, mine in ours.items():
         if mine != found.get(part):
             told = f"{found.get(part, 'none')} against {mine}"
+            taught = ", or take it as --teacher, which may be made otherwise"
             raise PolicyscopeError(
                 f"'{name}' has another {part} than this training: {told}; make them alike "
-                "(--preset, --set), or take it as --teacher, which may be made otherwise"
+                f"(--preset, --set){taught if other.head == 'categorical' else ''}"
             )
     fresh.net.load_state_dict(other.net.state_dict())
     first = other.initial or {k: v.detach().clone() for k, v in other.net.state_dict().items()}
