@@ -47,15 +47,13 @@ def _attribution(args: Any, out: Path, command: str) -> _Explained:
 def _audit(args: Any, out: Path, command: str) -> _Explained:
     from policyscope.attribution.audit import audit, audit_report
     from policyscope.cli.attribution_tables import audit_table
-    from policyscope.figures.attribution_audit import draw
-    from policyscope.figures.page import code, write_page
+    from policyscope.figures.audit_page import write_audit_page
     from policyscope.recordings.read import open_recording
 
     recording = open_recording(args.recording)
     result = audit(recording, args.attribution, args.episode, args.step, command)
     result.save(out, overwrite=True)
-    parts = [draw(result, args.theme), code(result.python or "", "Again in Python")]
-    write_page(out / "figure.html", f"audit of {result.data.attrs['target']}", parts, args.theme)
+    write_audit_page(result, out / "figure.html", args.theme)
     return audit_report(result), audit_table
 
 

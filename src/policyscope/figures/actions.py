@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from policyscope.core.result import Result
-from policyscope.figures.theme import dress, ink
+from policyscope.figures.theme import dress, ink, titled
 
 #: Rows that one figure holds and stays readable.
 MOST = 40
@@ -40,10 +40,10 @@ def draw_actions(result: Result, first: int = 0, mode: str = "light") -> go.Figu
     shown = f"{total}"
     if len(values) < total:
         shown = f"first {last} of {total}" if first == 0 else f"{first + 1} to {last} of {total}"
+    words = (
+        f"{shown} changes in {data.sizes['recorded_episode']} episodes; ringed: the action taken"
+    )
     figure.update_layout(
-        title=f"Where the action changes<br><span style='font-size:13px;color:{ink(mode)['soft']}'>"
-        f"{shown} changes in {data.sizes['recorded_episode']} episodes; ringed: the action "
-        "taken</span>",
         width=1180, height=150 + 22 * max(len(values), 4),
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         xaxis={"title": "action value [return, discounted]", "zeroline": False},
@@ -51,7 +51,7 @@ def draw_actions(result: Result, first: int = 0, mode: str = "light") -> go.Figu
                "showgrid": False, "zeroline": False},
         margin={"t": 110},
     )  # fmt: skip
-    return figure
+    return titled(figure, "Where the action changes", words, mode)
 
 
 def _dots(

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from policyscope.attribution.results.summary import by_feature, by_unit
 from policyscope.core.result import Result
 from policyscope.figures.attribution_bars import add_bars
-from policyscope.figures.theme import dress, ink
+from policyscope.figures.theme import dress, titled
 
 #: Actions side by side, and units of a site without vehicles.
 ACROSS, UNITS = 5, 12
@@ -58,13 +58,12 @@ def draw_actions(result: Result, mode: str = "light") -> go.Figure | None:
     figure.update_annotations(font={"size": 13})
     data = result.data
     unit = data.attrs.get("unit") or "unit of the target"
-    return figure.update_layout(
-        title=f"Each action<br><span style='font-size:13px;color:{ink(mode)['soft']}'>"
-        f"{data.attrs['actions']}, {unit}, one scale</span>",
+    figure.update_layout(
         barmode="overlay", width=max(900, 200 + 230 * across), height=height,
         legend={"orientation": "h", "y": -70 / (height - 190), "yanchor": "top", "x": 0},
         margin={"t": 120, "b": 70},
     )  # fmt: skip
+    return titled(figure, "Each action", f"{data.attrs['actions']}, {unit}, one scale", mode)
 
 
 def _ends(lines: list[dict[str, Any]], kind: str) -> list[float]:

@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from policyscope.core.result import Result
-from policyscope.figures.theme import dress, head_colour, ink
+from policyscope.core.target_words import target_title
+from policyscope.figures.theme import dress, head_colour, ink, titled
 
 
 def draw(result: Result, mode: str = "light") -> go.Figure:
@@ -17,7 +18,7 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     """
     data = result.data
     figures = [str(name) for name in data["figure"].values]
-    methods = [str(name).replace("_", " ") for name in data["method"].values][::-1]
+    methods = [str(name) for name in data["method"].values][::-1]
     titles = [
         f"{name}<br><span style='font-size:11px'>{better} is better</span>"
         for name, better in zip(figures, data.attrs["better"], strict=True)
@@ -44,12 +45,13 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
             x=nothing[column - 1], line={"color": ink(mode)["zero"], "dash": "dot", "width": 1},
             row=1, col=column,
         )  # fmt: skip
-    soft = ink(mode)["soft"]
-    return figure.update_layout(
-        title=f"{data.attrs['target']} at {data.attrs['site']}<br><span style='font-size:13px;"
-        f"color:{soft}'>{data.attrs['decisions']} decisions judged by "
-        f"{data.attrs['level']}, units set to {data.attrs['baseline']}, 95 % bootstrap intervals; "
-        "the dotted line is what knows nothing</span>",
+    words = (
+        f"{data.attrs['decisions']} decisions judged by {data.attrs['level']}, units set to "
+        f"{data.attrs['baseline']}, 95 % bootstrap intervals; the dotted line is what knows nothing"
+    )
+    title = f"{target_title(data.attrs['target'])} at {data.attrs['site']}"
+    figure.update_layout(
         width=min(max(900, 230 * len(figures) + 160), 1180), height=150 + 56 * len(methods) + 60,
         margin={"t": 150},
     )  # fmt: skip
+    return titled(figure, title, words, mode)

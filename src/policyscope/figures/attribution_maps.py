@@ -1,6 +1,7 @@
 """Maps of an attribution over frames: two colours, one scale for all rows of the result."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,6 +14,9 @@ from policyscope.figures.theme import dress, ink
 #: Decisions of a grid, and how many stand side by side.
 SHOWN, COLUMNS = 12, 4
 STRIP, ACROSS = 16, 8
+#: Pixels of a map's side where few stand side by side, and above the maps.
+SIDES = {1: 440, 2: 340}
+TOP = 28
 #: How much of a frame's brightness is left under a map, and the brightness it is laid on.
 LOOK = {"light": (0.45, 255.0), "dark": (0.5, 0.0)}
 #: For and against the target; lighter ones on dark.
@@ -29,10 +33,19 @@ def scale_of(values: np.ndarray) -> float:
     return (float(np.quantile(known, 0.995)) if known.size else 0.0) or 1.0
 
 
-def colourscale(mode: str = "light") -> list[tuple[float, str]]:
-    """From against through nothing to for, as plotly wants it; nothing is the paper's colour."""
-    speaks_for, against = COLOURS[mode]
-    return [(0.0, against), (0.5, ink(mode)["paper"]), (1.0, speaks_for)]
+def colours_of(values: np.ndarray, mode: str = "light") -> dict[str, Any]:
+    """Ends and colours of a scale, as plotly wants them; nothing is the paper's colour.
+
+    Args:
+        values: any shape; where none is below 0 the scale begins there.
+        mode: light or dark.
+    """
+    reach, (speaks_for, against) = scale_of(values), COLOURS[mode]
+    nothing = ink(mode)["paper"]
+    if np.nanmin(values, initial=0.0) < 0:
+        scale = [(0.0, against), (0.5, nothing), (1.0, speaks_for)]
+        return {"cmin": -reach, "cmax": reach, "colorscale": scale}
+    return {"cmin": 0.0, "cmax": reach, "colorscale": [(0.0, nothing), (1.0, speaks_for)]}
 
 
 def strongest(data: xr.Dataset) -> Int[np.ndarray, " M"]:
@@ -70,14 +83,14 @@ def maps(
     """
     across = min(across, len(rows))
     down = -(-len(rows) // across)
-    size = 236 if across <= COLUMNS else 118
+    size = SIDES.get(across, 236 if across <= COLUMNS else 118)
     digits = 2 if across <= COLUMNS else 1
     where = [
         f"{data['episode'].values[r]}:{data['step'].values[r]}  "
         f"<b>{data['target'].values[r]:.{digits}f}</b>"
         for r in rows
     ]
-    height = size * down + 24 * down + 120
+    height = size * down + 24 * down + 76
     figure = make_subplots(
         down, across, subplot_titles=where, horizontal_spacing=8 / (size * across),
         vertical_spacing=28 / height if down > 1 else 0,
@@ -93,15 +106,16 @@ def maps(
     figure.add_scatter(
         x=[None], y=[None], mode="markers", showlegend=False,
         marker={
-            "cmin": -reach, "cmax": reach, "color": [0], "showscale": True,
-            "colorscale": colourscale(mode),
+            **colours_of(data["map"].values, mode), "color": [0], "showscale": True,
             "colorbar": {"title": {"text": f"{data.attrs.get('unit', '')}<br>a cell"},
                          "thickness": 12,
                          "len": min(1.0, 260 / height),
                          "y": 1, "yanchor": "top", "outlinewidth": 0},
         },
     )  # fmt: skip
-    return figure.update_layout(width=size * across + 130, height=height, margin={"r": 90, "b": 16})
+    return figure.update_layout(
+        width=size * across + 130, height=height, margin={"t": TOP, "r": 90, "b": 16}
+    )
 
 
 def painted(

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from policyscope.attribution.results.entities import by_identity, by_kind
+from policyscope.attribution.results.summary import by_feature
 from policyscope.attribution.results.wording import (
     OTHERS,
     baseline_words,
@@ -19,13 +20,15 @@ from policyscope.attribution.results.wording import (
 from policyscope.attribution.trust.line import ROWS
 from policyscope.core.numbers import mean_text, rounded
 from policyscope.core.result import Result
-from policyscope.figures.attribution import draw
+from policyscope.core.target_words import target_title
+from policyscope.figures.attribution import asked, draw
 from policyscope.figures.attribution_actions import draw_actions
 from policyscope.figures.attribution_lanes import draw_lanes, longest
 from policyscope.figures.attribution_maps import ACROSS, maps, strip
 from policyscope.figures.baseline import draw_baseline
 from policyscope.figures.conductance import draw_conductance
-from policyscope.figures.page import code, note, table, write_page
+from policyscope.figures.origin import origin
+from policyscope.figures.page import note, table, write_page
 from policyscope.figures.trust_table import checks_table, trust_table
 
 TRUST = (
@@ -39,14 +42,16 @@ UNTRAINED = (
     "small, so compare parts of the whole: a part that lies in the band shows the input and not "
     "what was learned."
 )
-STRIP = "Steps of episode {episode} at even distances, on the scale of all maps of this result."
+STRIP = (
+    "Explained steps of episode {episode}, spread evenly, on the scale of all maps of this result."
+)
 GREATEST = (
-    "At a step: {what}. Sums and means are over the steps at which somebody is in sight. Greatest: "
-    "{greatest}."
+    "At a step: {what}, unit: {unit}. Sums and means are over the steps at which somebody is in "
+    "sight{intervals}. Greatest: {greatest}.{more}"
 )
 COLUMNS = {
-    "signed": "sum", "absolute": "sum without sign", "signed_mean": "a step",
-    "absolute_mean": "a step without sign",
+    "signed": "signed sum", "absolute": "absolute sum", "signed_mean": "a step",
+    "absolute_mean": "a step, absolute",
 }  # fmt: skip
 #: Entities that the table names.
 TOP = 12
@@ -66,18 +71,24 @@ def write_attribution_page(result: Result, path: Path, mode: str = "light") -> N
         *_figures(result, mode),
         _entities(result),
         trust_table(result.data.attrs["trust"], f"{TRUST} {fewer}"),
-        checks_table(result.checks) if result.checks else note(result.unchecked or "", "Checks"),
-        code(result.python or "", "Again in Python"),
+        checks_table(result.checks)
+        if result.checks
+        else note(f"Unchecked: {result.unchecked}.", "Checks"),
+        *origin(result),
     ]
-    write_page(path, f"attribution of {result.data.attrs['target']}", parts, mode)
+    write_page(path, f"attribution of {target_title(result.data.attrs['target'])}", parts, mode)
 
 
 def _figures(result: Result, mode: str) -> list[go.Figure | str]:
     """The figures that there are for a result, each with what it needs to be read."""
-    found: list[go.Figure | str] = [draw(result, mode)]
-    if "vehicles" in result.data:
+    found: list[go.Figure | str] = []
+    if alone := _alone(result):
+        found.append(note(f"{alone}.", asked(result)))
+    else:
+        found.append(draw(result, mode))
+    if "vehicles" in result.data and not alone:
         found.append(note(OTHERS))
-    if "fresh" in result.data or "initial" in result.data:
+    if ("fresh" in result.data or "initial" in result.data) and not alone:
         found.append(note(UNTRAINED))
     compared = draw_baseline(result, mode)
     words = baseline_words(result)
@@ -97,6 +108,17 @@ def _figures(result: Result, mode: str) -> list[go.Figure | str]:
     return found
 
 
+def _alone(result: Result) -> str:
+    """Where one decision has a single number for each vehicle, what the lanes do not say of it."""
+    data = result.data
+    if data.sizes["row"] > 1 or len(by_feature(result)) != 1:
+        return ""
+    unit = data["target"].attrs.get("unit", "")
+    value = f"{rounded(data['target'].values[0])} {unit}".strip()
+    where = f"episode {data['episode'].values[0]}, step {data['step'].values[0]}"
+    return f"At {data.attrs['site']}, {where}: the target is {value}"
+
+
 def _entities(result: Result) -> str:
     """Who accounts for most: of one episode by identity, of several by kind."""
     single = len(np.unique(result.data["episode"].values)) == 1
@@ -109,16 +131,27 @@ def _entities(result: Result) -> str:
             line["name"],
             str(line["steps"]),
             *(_mean(line, name) for name in told),
-            f"{line['greatest']:.0%}",
+            _share(line),
         )
         for line in lines[:TOP]
     ]
     head = ("entity" if single else "kind", "steps", *(COLUMNS[name] for name in told), "greatest")
     words = GREATEST.format(
         what=entity_words(result.data) if single else kind_words(result.data),
+        unit=result.data.attrs.get("unit") or "the target's unit",
+        intervals="" if single else "; of means the 95 % bootstrap intervals over episodes",
+        more=f" The {TOP} with most of {len(lines)} are told." if len(lines) > TOP else "",
         greatest=greatest_words(single),
     )
     return table("Who accounts for most", head, rows, words)
+
+
+def _share(line: Mapping[str, Any]) -> str:
+    """Of the steps at which it is the greatest; of kinds with the interval over episodes."""
+    interval = line.get("greatest_interval")
+    if not interval or interval["low"] is None:
+        return f"{line['greatest']:.0%}"
+    return f"{line['greatest']:.0%} [{interval['low']:.0%}, {interval['high']:.0%}]"
 
 
 def _mean(line: Mapping[str, Any], name: str) -> str:

@@ -6,7 +6,7 @@ from plotly.subplots import make_subplots
 
 from policyscope.attribution.results.wording import baseline_words
 from policyscope.core.result import Result
-from policyscope.figures.theme import dress, ink
+from policyscope.figures.theme import dress, titled
 
 #: Decisions drawn, those whose frames differ most.
 SHOWN = 6
@@ -36,9 +36,9 @@ def draw_baseline(result: Result, mode: str = "light") -> go.Figure | None:
             figure.add_image(z=picture, hoverinfo="skip", row=line, col=column)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    soft, words = ink(mode)["soft"], baseline_words(result)
-    return figure.update_layout(
-        title=f"{words[0].upper()}{words[1:]}<br><span style='font-size:13px;"
-        f"color:{soft}'>above what was seen (episode:step), below the baseline</span>",
+    words = baseline_words(result)
+    told = "above what was seen (episode:step), below the baseline"
+    figure.update_layout(
         width=max(150 * len(rows) + 80, 420), height=430, margin={"t": 110, "b": 20},
     )  # fmt: skip
+    return titled(figure, f"{words[0].upper()}{words[1:]}", told, mode)

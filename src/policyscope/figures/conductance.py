@@ -6,7 +6,7 @@ from plotly.subplots import make_subplots
 
 from policyscope.attribution.results.conducted import by_named_input
 from policyscope.core.result import Result
-from policyscope.figures.theme import dress, ink
+from policyscope.figures.theme import dress, ink, titled
 
 #: Units drawn; those that most flows through stand for the others.
 SHOWN = 40
@@ -51,13 +51,16 @@ def draw_conductance(result: Result, mode: str = "light") -> go.Figure | None:
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     figure.update_yaxes(title="unit", col=1)
-    soft = ink(mode)["soft"]
     count = f"{len(units)} of {len(flow)} units"
     words = "by action: its score minus the mean over actions"
     words += "" if inputs is None else f"; by input: of {data.attrs['target']}"
-    return figure.update_layout(
-        title=f"Conductance at {data.attrs['site']}<br><span style='font-size:13px;color:{soft}'>"
-        f"means over {data.sizes['row']:,} decisions, {count}; {words}</span>",
+    figure.update_layout(
         width=max(900, 34 * sum(widths) + 260), height=160 + 18 * len(units),
         margin={"t": 120, "r": 90},
     )  # fmt: skip
+    return titled(
+        figure,
+        f"Conductance at {data.attrs['site']}",
+        f"means over {data.sizes['row']:,} decisions, {count}; {words}",
+        mode,
+    )

@@ -5,8 +5,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
+import plotly.io as pio
 
-from policyscope.figures.theme import ink
+from policyscope.figures.theme import NARROWEST, ink
+
+#: Cells of tables that are longer than this many letters are broken into lines.
+LONG = 34
 
 _STYLE = """
 body {{ font: 14px/1.5 Inter, 'Helvetica Neue', Arial, sans-serif; background: {paper};
@@ -14,11 +18,13 @@ body {{ font: 14px/1.5 Inter, 'Helvetica Neue', Arial, sans-serif; background: {
 h2 {{ font-size: 18px; font-weight: 500; margin: 32px 0 8px; }}
 p {{ color: {soft}; max-width: 80ch; }}
 table {{ border-collapse: collapse; font-size: 12.5px; width: 100%; }}
-th {{ text-align: left; font-weight: 600; border-bottom: 1px solid {zero}; padding: 4px 10px; }}
+th {{ text-align: left; font-weight: 600; border-bottom: 1px solid {zero}; padding: 4px 10px;
+  vertical-align: bottom; white-space: pre-line; }}
 td {{ border-bottom: 1px solid {grid}; padding: 4px 10px; font-variant-numeric: tabular-nums;
-  white-space: nowrap; }}
-td:first-child {{ white-space: normal; }}
-.plot {{ overflow-x: auto; }}
+  white-space: pre; }}
+td:first-child, td.long {{ white-space: pre-line; }}
+pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+.plot, .rows {{ overflow-x: auto; }}
 """
 
 
@@ -26,10 +32,12 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: 
     """A fragment of HTML: a titled table; all text is escaped."""
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        f"<tr>{''.join(f'<td{_long(cell)}>{html.escape(cell)}</td>' for cell in row)}</tr>"
+        for row in rows
     )
     below = f"<p>{html.escape(note)}</p>" if note else ""
-    return f"<h2>{html.escape(title)}</h2>{below}<table><tr>{top}</tr>{body}</table>"
+    lines = f'<div class="rows"><table><tr>{top}</tr>{body}</table></div>'
+    return f"<h2>{html.escape(title)}</h2>{below}{lines}"
 
 
 def note(text: str, title: str = "") -> str:
@@ -62,8 +70,7 @@ def write_page(
         if isinstance(part, str):
             body.append(part)
             continue
-        fragment = part.to_html(full_html=False, include_plotlyjs=not drawn)
-        body.append(f'<div class="plot">{fragment}</div>')
+        body.append(_plot(part, library=not drawn))
         drawn = True
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -73,3 +80,21 @@ def write_page(
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(page, encoding="utf-8")
     beside.replace(path)
+
+
+def _long(cell: str) -> str:
+    return ' class="long"' if len(cell) > LONG else ""
+
+
+def _plot(figure: go.Figure, library: bool) -> str:
+    """A figure as wide as it was made, less in a narrow window; it scrolls before text overlaps."""
+    spec = figure.to_dict()
+    layout = dict(spec["layout"])
+    width, height = layout.pop("width", None), layout.get("height", 450)
+    drawn = pio.to_html(
+        {**spec, "layout": {**layout, "autosize": True}}, full_html=False, validate=False,
+        include_plotlyjs=library, config={"responsive": True, "displaylogo": False},
+        default_width="100%", default_height=f"{height}px",
+    )  # fmt: skip
+    limits = f"max-width:{width}px;min-width:{NARROWEST * width:.0f}px" if width else ""
+    return f'<div class="plot"><div style="{limits}">{drawn}</div></div>'

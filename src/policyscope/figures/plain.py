@@ -6,7 +6,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from policyscope.core.result import Result
-from policyscope.figures.theme import dress, head_colour, ink
+from policyscope.figures.theme import dress, head_colour, ink, titled
 
 #: Arrays that one figure holds, and points of each along an axis.
 MOST, POINTS = 12, 1000
@@ -42,11 +42,9 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
         _add(figure, array, i, len(kinds) - len(parts) + i + 1)
     told = f"{len(drawn) + len(single)} of {len(arrays)} variables; no figure of its own"
     figure.update_layout(
-        title=f"{result.method}<br><span style='font-size:13px;color:{ink(mode)['soft']}'>"
-        f"{told}</span>",
         width=900, height=150 + 290 * max(1, len(kinds)), margin={"t": 120}, showlegend=False,
     )  # fmt: skip
-    return figure
+    return titled(figure, result.method, told, mode)
 
 
 def _part(name: str, array: xr.DataArray) -> tuple[str, xr.DataArray]:

@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from policyscope.core.result import Result
 from policyscope.envs.entities import entity_name
-from policyscope.figures.theme import dress, faint, head_colour, ink
+from policyscope.figures.theme import dress, faint, head_colour, ink, titled
 
 #: Units drawn in colour; the others are grey, or nothing could be told apart.
 BRIGHT = 6
@@ -45,14 +45,15 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     figure.update_yaxes(title="unit", row=2, col=1)
     figure.update_yaxes(showgrid=False, row=2)
     a = data.attrs
+    words = (
+        f"{a['kind']} output ({a['stage']}), minus its mean over the episode; the {len(bright)} "
+        "units that vary most are coloured"
+    )
     figure.update_layout(
-        title=f"{a['site']}, episode {a['episode']}<br><span style='font-size:13px;"
-        f"color:{ink(mode)['soft']}'>{a['kind']} output ({a['stage']}), minus its mean over the "
-        f"episode; the {len(bright)} units that vary most are coloured</span>",
         width=max(820, 240 * len(values)), height=760, margin={"t": 120},
         legend={"orientation": "h", "y": -0.12, "x": 0},
     )  # fmt: skip
-    return figure
+    return titled(figure, f"{a['site']}, episode {a['episode']}", words, mode)
 
 
 def _panels(result: Result) -> tuple[list[np.ndarray], tuple[str, ...]]:
