@@ -19,7 +19,7 @@ from policyscope.agents.store import load_agent, save_agent, save_weights
 from policyscope.cli.environment import choose_env
 from policyscope.cli.main import main
 from policyscope.core.files import read_json
-from policyscope.envs.procgen.stepper import ACTIONS
+from policyscope.envs.procgen.actions import ACTIONS
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 

@@ -18,6 +18,7 @@ SPECS = {
     "maze": EnvSpec("procgen/maze", {"mode": "easy"}),
     "threads": EnvSpec("procgen/coinrun", {"mode": "easy", "threads": 2}),
     "jumper": EnvSpec("procgen/jumper"),
+    "reduced": EnvSpec("procgen/coinrun", {"mode": "easy", "actions": 9}),
 }
 STARTS = [Start(level=17), Start(seed=3), Start(level=200_004)]
 

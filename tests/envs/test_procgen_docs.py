@@ -12,9 +12,9 @@ from policyscope.core.errors import UnknownName
 from policyscope.core.registry import names
 from policyscope.core.stats import wilson
 from policyscope.envs.make import make_lane
+from policyscope.envs.procgen.actions import ACTIONS
 from policyscope.envs.procgen.options import DEFAULTS, MODES, NOT_OFFERED, require_mode
 from policyscope.envs.procgen.outcomes import CAUSES
-from policyscope.envs.procgen.stepper import ACTIONS
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Start
 

@@ -274,6 +274,12 @@ CASES = [
     ("procgen/coinrun", {"use_backgrounds": 1}, "use_backgrounds is true or false"),
     ("procgen/coinrun", {"start_level": -1}, "start_level is a whole number"),
     ("procgen/coinrun", {"threads": True}, "threads is a whole number"),
+    (
+        "procgen/coinrun",
+        {"actions": 7},
+        "option actions is 15, or 9 for those that move .LEFT_DOWN",
+    ),
+    ("procgen/coinrun", {"actions": "9"}, "not '9'"),
 ]
 
 

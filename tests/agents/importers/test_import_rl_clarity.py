@@ -9,14 +9,18 @@ import torch
 from PIL import Image
 
 from policyscope.agents.contract import gap
+from policyscope.agents.fit import check_fit
 from policyscope.agents.importers.recognise import import_agent
 from policyscope.agents.importers.rl_clarity import import_checkpoint
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.cli.main import main
 from policyscope.core import registry
-from policyscope.core.errors import BadFile
+from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.hooks import gradients, replace
 from policyscope.core.pickled_data import read_pickled
+from policyscope.envs.procgen.actions import REDUCED
+from policyscope.envs.spec import EnvSpec
+from policyscope.envs.stepper import Space
 
 GOLDEN = {
     "clip_bug_coin.png": [8.47, 8.52, 8.87, 8.82, 8.92],
@@ -194,6 +198,16 @@ def test_settings_of_a_run_become_the_environment(tmp_path):
     easy = import_agent(written(tmp_path, distribution_mode="easy", paint_vel_info=1))
     assert easy.env.options == {"mode": "easy", "paint_vel_info": True}
     assert import_agent(written(tmp_path, env_kind="coinrun_old")).env is None
+
+
+def test_nine_actions_are_those_of_the_original_game_and_no_reduced_ones(tmp_path):
+    path = written(tmp_path, clarity_params(9), env_kind="coinrun_old")
+    assert import_agent(path).space.actions[:3] == ("IDLE", "RIGHT", "LEFT")
+    for options in ({}, {"actions": 9}):
+        with pytest.raises(PolicyscopeError, match="which no environment here has in this order"):
+            import_agent(path, env=EnvSpec("procgen/coinrun", options))
+    with pytest.raises(PolicyscopeError, match="made for actions .'IDLE', 'RIGHT'"):
+        check_fit(import_agent(path), Space((64, 64, 3), "uint8", actions=REDUCED))
 
 
 def without(key):

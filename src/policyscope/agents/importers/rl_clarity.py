@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from policyscope.agents.importers.files import card_of, filled, plain
 from policyscope.agents.importers.spaces import pixel_space
 from policyscope.agents.networks.clear_cnn import LAYERS
 from policyscope.agents.preprocess import Pixels
-from policyscope.core.errors import BadFile
+from policyscope.core.errors import BadFile, PolicyscopeError
 from policyscope.core.pickled_data import read_pickled
 from policyscope.core.registry import names
 from policyscope.envs.spec import EnvSpec
@@ -24,6 +25,8 @@ _KEY = re.compile(r"(?:.*/)?((?:pi|vf)/.*):0")
 #: Settings of a run that these networks compute; others have no import.
 _COMPUTES = {"cnn": ("clear", "impala", None), "use_lstm": (0, None), "frame_stack": (1, None)}
 _SIDE, _MOST_BLOCKS = 64, 6
+#: Actions of ``env_kind="coinrun_old"``, which came before Procgen.
+_ORIGINAL = ("IDLE", "RIGHT", "LEFT", "UP", "RIGHT_UP", "LEFT_UP", "DOWN", "A", "B")
 #: What stands at the places of a block of Baselines' ``build_impala_cnn``, in order.
 _BLOCK = ("conv", "res1.conv1", "res1.conv2", "res2.conv1", "res2.conv2")
 _Named = Mapping[str, Tensor]
@@ -59,9 +62,18 @@ def import_checkpoint(path: str | Path, env: EnvSpec | None = None) -> Agent:
     impala = settings.get("cnn") == "impala"
     made, weights = (_impala if impala else _clear)(named, path)
     arguments, net = made[1], filled(made, weights, path)
-    space, env = pixel_space(arguments["actions"], env or _env(settings))
+    env, original = env or _env(settings), arguments["actions"] == len(_ORIGINAL)
+    if original and env is not None:
+        told = f"the original CoinRun's ({', '.join(_ORIGINAL)})"
+        raise PolicyscopeError(
+            f"{path}: its actions are {told}, which no environment here has in this order; "
+            "import it without --env to look at the network"
+        )
+    space, env = pixel_space(arguments["actions"], env)
+    space = replace(space, actions=_ORIGINAL) if original else space
     card = {
         **card_of(path, LINEAGE.format("IMPALA" if impala else "clear"), unused),
+        "algorithm": "PPO",
         "config": {k: v for k, v in settings.items() if isinstance(k, str) and plain(v)},
         "reported": _numbers(values.get("extra")),
     }

@@ -14,6 +14,9 @@ PROCGEN = (
 )  # fmt: skip
 """The engine's actions where the environment is not there to be asked; the last six are keys."""
 
+MOVING = PROCGEN[:9]
+"""Those that move, which forks of the lineages keep where they leave the others out."""
+
 
 def space_of(wanted: Space, env: EnvSpec | None) -> tuple[Space, EnvSpec | None]:
     """Names and shapes of an environment, if they are those that the weights ask for.
@@ -45,16 +48,21 @@ def space_of(wanted: Space, env: EnvSpec | None) -> tuple[Space, EnvSpec | None]
     )
     for what, mine, theirs, counts in pairs:
         if counts and mine != theirs:
-            stack = _stacked(wanted, space) if env.id.startswith("gym:") else 0
-            mend = (
-                f"were {stack} joined? then --env-set frame_stack={stack}"
-                if stack
-                else "name the environment of the training (--env, --env-set)"
-            )
+            mend = _mend(wanted, space, env)
             raise PolicyscopeError(
                 f"the weights ask for {what} {mine}, {env.id} has {theirs}; {mend}"
             )
     return space, env
+
+
+def _mend(wanted: Space, space: Space, env: EnvSpec) -> str:
+    """What to do where an environment has something else than the weights ask for."""
+    stack = _stacked(wanted, space) if env.id.startswith("gym:") else 0
+    if stack:
+        return f"were {stack} joined? then --env-set frame_stack={stack}"
+    if env.id.startswith("procgen/") and len(wanted.actions) == len(MOVING):
+        return f"were they {MOVING[0]} to {MOVING[-1]}? then --env-set actions={len(MOVING)}"
+    return "name the environment of the training (--env, --env-set)"
 
 
 def _stacked(wanted: Space, space: Space) -> int:
@@ -104,10 +112,12 @@ def pixel_space(actions: int, env: EnvSpec | None) -> tuple[Space, EnvSpec | Non
     """The same for images of 64 x 64 pixels, three colours.
 
     Args:
-        actions: how many the weights choose among; 15 have the engine's names.
+        actions: how many the weights choose among; 15 have the engine's names, and 9 those of the
+            actions that move.
         env: as above; a procgen environment that is not installed keeps the engine's names.
     """
-    named = PROCGEN if actions == len(PROCGEN) else tuple(str(i) for i in range(actions))
+    known = {len(names): names for names in (PROCGEN, MOVING)}
+    named = known.get(actions, tuple(str(i) for i in range(actions)))
     wanted = Space((64, 64, 3), "uint8", actions=named)
     try:
         return space_of(wanted, env)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from policyscope.core.errors import PolicyscopeError, UnknownName
+from policyscope.envs.procgen.actions import ACTIONS, REDUCED, SETS
 
 MODES = {"easy": 0, "hard": 1, "extreme": 2, "memory": 10}
 
@@ -24,12 +25,14 @@ DEFAULTS: dict[str, Any] = {
     "start_level": 200_000,
     "num_levels": 0,
     **_FLAGS,
+    "actions": len(ACTIONS),
     "threads": 0,
 }
 """Every option and its default.
 
 ``start_level`` is the level of ``Start(seed=0)``; those of seeds 0..9999 above it are for
-evaluation. ``num_levels`` is after how many seeds the levels repeat, 0 for never.
+evaluation. ``num_levels`` is after how many seeds the levels repeat, 0 for never. ``actions`` is
+how many there are to choose among, one of ``actions.SETS``.
 """
 
 
@@ -71,6 +74,9 @@ def settings(options: dict[str, Any]) -> dict[str, Any]:
         fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 - 1
         if number and not fits:
             raise PolicyscopeError(f"option {name} is a whole number from 0, not {value!r}")
+    if type(chosen["actions"]) is not int or chosen["actions"] not in SETS:
+        told = f"{len(ACTIONS)}, or {len(REDUCED)} for those that move ({', '.join(REDUCED)})"
+        raise PolicyscopeError(f"option actions is {told}, not {chosen['actions']!r}")
     return chosen
 
 

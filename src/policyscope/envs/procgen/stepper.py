@@ -8,7 +8,7 @@ import numpy as np
 from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.envs.entities import Entities
 from policyscope.envs.procgen import layout
-from policyscope.envs.procgen.actions import ACTIONS, whole_actions
+from policyscope.envs.procgen.actions import SETS, whole_actions
 from policyscope.envs.procgen.edits import edited
 from policyscope.envs.procgen.engine import SIZE, Engine
 from policyscope.envs.procgen.episode import Episode, Live, begin, fingerprint
@@ -59,7 +59,7 @@ class ProcgenStepper:
         chosen = settings(spec.options)
         require_mode(game, chosen["mode"])
         self.spec, self.lanes, self._game = spec, lanes, game
-        self.space = Space((SIZE, SIZE, 3), "uint8", actions=ACTIONS)
+        self.space = Space((SIZE, SIZE, 3), "uint8", actions=SETS[chosen["actions"]])
         self.running, self._going = np.zeros(lanes, dtype=bool), 0  # and how many of them
         self._engine = Engine(
             game, lanes, engine_options(spec.options), threads=min(chosen["threads"], lanes)
@@ -135,7 +135,7 @@ class ProcgenStepper:
         """
         check_count("actions", actions, self.lanes)
         self._require_idle()
-        self._asked = whole_actions(actions, self.running, self._going)
+        self._asked = whole_actions(actions, self.running, self._going, self.space.actions)
         if self._going:
             self._engine.act(self._asked)
 
