@@ -47,4 +47,13 @@ def test_targets_that_no_command_can_answer_say_what_to_ask(tmp_path, capsys, me
     assert ("--method through_time" in told) == (method != "through_time")
     assert "evaluate_terms" not in told
     told = refusal(capsys, str(tmp_path), "--method", method, flag, "direction[ica/3]")
-    assert "none can be given on the command line; take an output" in told
+    assert "none can be given on the command line; in Python give it as asking.score.score" in told
+    assert "directions={'ica/3': Direction(" in told
+
+
+def test_targets_that_a_method_cannot_take_are_refused_before_anything_is_read(tmp_path, capsys):
+    nothing = str(tmp_path / "nothing")
+    told = refusal(capsys, nothing, "--method", "sarfa", "--target", "value")
+    assert "SARFA is about an action: take a target such as q[taken]" in told
+    told = refusal(capsys, nothing, "--method", "grad_cam", "--target", "same[policy]")
+    assert "slope there is 0: take --method occlusion" in told

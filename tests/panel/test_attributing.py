@@ -246,6 +246,19 @@ def test_the_choices_are_the_agents_own(client, recording):
     assert found["target"] == default_target(recording.agent)
 
 
+def test_needs_of_targets_are_what_methods_refuse(client, recording):
+    """What the page greys is what the server would refuse, and nothing else."""
+    needs = client.get("/api/recordings/rec/attribution").json()["needs"]
+    for target, kind in [("value", "value"), ("q[taken]", "q"), ("same[policy]", "same")]:
+        asked = {"recording": "rec", "episode": 0, "step": 2, "target": target}
+        for method in ("sarfa", "gradient", "input_x_gradient", "occlusion"):
+            need = needs.get(method)
+            fits = need is None or (kind in need["kinds"]) == need["only"]
+            answer = client.post("/api/attribution", json={**asked, "method": method})
+            assert (answer.status_code == 200) == fits, (method, target, answer.text)
+            assert fits or need["why"] in answer.text
+
+
 @pytest.mark.parametrize(
     ("name", "sites"),
     [

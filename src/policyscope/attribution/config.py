@@ -30,7 +30,7 @@ METHODS = {
     "grad_cam": "where channels that the target rises with are active",
     "occlusion": "what the target loses when a window of a frame, or one number, is covered",
     "blur": "what the target loses when a frame is blurred around a place",
-    "sarfa": "what an action depends on, less what moves the other actions as well",
+    "sarfa": "what the action that the target names depends on, less what moves the others as well",
     "shapley": "the change from a baseline, shared out fairly over vehicles or blocks of a frame",
 }
 #: Methods with values of their own: neuron_conductance lists those of conductance by action.

@@ -14,6 +14,7 @@ import tyro
 
 from policyscope.attribution.config import CAPTUM, METHODS, AttributionConfig, method_names
 from policyscope.attribution.time_config import TimeConfig
+from policyscope.attribution.unfit import unfit
 from policyscope.circuits.config import AttentionConfig, MemoryConfig
 from policyscope.cli.explain_methods import ATTRIBUTION, COMMANDS, THROUGH_TIME
 from policyscope.cli.flags import parse
@@ -54,7 +55,8 @@ class Args:
     """How to explain it: attention, memory, traces, through_time, or an attribution; an unknown
     name lists those there are."""
     target: str | None = None
-    """What is attributed, such as value or q[FASTER]-q[SLOWER]; default: why the action taken."""
+    """What is attributed, such as value or q[FASTER]-q[SLOWER]; default: why the action taken.
+    sarfa takes one that names an action, slopes take none of same[...]."""
     site: str | None = None
     """Site to trace, or to attribute to (default: the observation); an unknown name lists those
     there are."""
@@ -156,13 +158,17 @@ def _check_target(args: Args) -> None:
     text = args.target or getattr(args, args.method).target
     if not text:
         return
-    terms = parse_target(text).terms
-    if any(term.kind == "direction" for term in terms):
+    target = parse_target(text)
+    why = unfit(args.attribution.method, target) if args.method == ATTRIBUTION else ""
+    if why and not args.audit:
+        raise PolicyscopeError(why)
+    if found := [term.name for term in target.terms if term.kind == "direction"]:
         raise PolicyscopeError(
-            f"target '{text}' reads a direction, and none can be given on the command line; take "
-            "an output, or a unit such as site[NAME][0]"
+            f"target '{text}' reads a direction, and none can be given on the command line; in "
+            f"Python give it as asking.score.score(..., directions={{{found[0]!r}: "
+            "Direction(SITE, READ, WRITE)}), here take an output, or a unit such as site[NAME][0]"
         )
-    if any(term.offset for term in terms):
+    if any(term.offset for term in target.terms):
         same = re.sub(r"\s*@\s*t\s*\+\s*\d+", "", text)
         later = "that step itself, as REC:EPISODE:STEP"
         through = f", or --method {THROUGH_TIME} for what earlier steps account for there"

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import asdict
 from math import isfinite
 
 import numpy as np
@@ -16,6 +17,7 @@ from policyscope.attribution.explain import attribute
 from policyscope.attribution.methods.table import refused
 from policyscope.attribution.results.entity_shares import adds_up
 from policyscope.attribution.results.wording import compared_words
+from policyscope.attribution.unfit import NEEDS
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.result import Result
 from policyscope.panel.contract.attribution import (
@@ -24,6 +26,7 @@ from policyscope.panel.contract.attribution import (
     AttributionQuestion,
     AttributionRequest,
     MethodLine,
+    TargetNeed,
 )
 from policyscope.panel.contract.result import CheckLine
 from policyscope.panel.live import short
@@ -64,7 +67,10 @@ def choices(shelf: Shelf, worlds: Worlds, rec: str) -> AttributionChoices:
             except PolicyscopeError:  # of several continuous actions one must be named
                 target = ""
         methods = [MethodLine(name=name, about=METHODS[name]) for name in APART]
-        return AttributionChoices(methods=methods, sites=list(fits), refused=fits, target=target)
+        needs = {name: TargetNeed(**asdict(need)) for name, need in NEEDS.items() if name in APART}
+        return AttributionChoices(
+            methods=methods, sites=list(fits), refused=fits, needs=needs, target=target
+        )
 
     return shelf.kept(recording, "attribution choices", make, lambda made: 1000 * len(made.sites))
 

@@ -737,6 +737,13 @@ export interface components {
       /** Methods */
       methods: components["schemas"]["MethodLine"][];
       /**
+       * Needs
+       * @description By method: what it needs of a target; others can be asked of any.
+       */
+      needs: {
+        [key: string]: components["schemas"]["TargetNeed"];
+      };
+      /**
        * Refused
        * @description By site and method: why it cannot be asked there; what is not named can be.
        */
@@ -2067,6 +2074,27 @@ export interface components {
       python: string;
       /** Steps */
       steps: number;
+    };
+    /**
+     * TargetNeed
+     * @description What a method needs of a target.
+     */
+    TargetNeed: {
+      /**
+       * Kinds
+       * @description Of terms, such as logp in logp[taken].
+       */
+      kinds: string[];
+      /**
+       * Only
+       * @description Whether a term of these kinds has to be there; else none may be.
+       */
+      only: boolean;
+      /**
+       * Why
+       * @description What is wrong with other targets.
+       */
+      why: string;
     };
     /**
      * Thumbnail

@@ -18,6 +18,7 @@ import {
   requestOf,
   takesPlace,
   tookText,
+  unfit,
 } from "./explain";
 
 const answer = (change: Partial<AttributionAnswer>) =>
@@ -229,6 +230,20 @@ describe("what is told", () => {
     expect(methodAt(refused, "conductance", "preprocess")).toBe("integrated_gradients");
     expect(methodAt(refused, "blur", "preprocess")).toBe("blur");
     expect(methodAt({}, "blur", "preprocess")).toBe("blur");
+  });
+
+  it("tells why a method cannot be asked of a target", () => {
+    const needs = {
+      sarfa: { kinds: ["q", "logit", "logp"], only: true, why: "it is about an action" },
+      gradient: { kinds: ["same"], only: false, why: "the slope is 0" },
+    };
+    for (const target of ["logp[taken]", "value - 0.5*q [FASTER]", ""])
+      expect(unfit(needs, "sarfa", target)).toBeUndefined();
+    for (const target of ["value", "site[q][3]", "site[a.logit][0]", "same[policy]"])
+      expect(unfit(needs, "sarfa", target)).toBe("it is about an action");
+    expect(unfit(needs, "gradient", "value")).toBeUndefined();
+    expect(unfit(needs, "gradient", "value-same[policy]")).toBe("the slope is 0");
+    expect(unfit(needs, "blur", "same[policy]")).toBeUndefined();
   });
 
   it("tells times in the unit that suits them", () => {

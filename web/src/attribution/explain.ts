@@ -253,6 +253,18 @@ export function methodAt(refused: Refused, method: string, site: string): string
 
 type Refused = AttributionChoices["refused"];
 
+/** Why a method cannot be asked of a target; nothing where it can. */
+export function unfit(
+  needs: AttributionChoices["needs"],
+  method: string,
+  target: string,
+): string | undefined {
+  const need = needs[method];
+  if (!need || !target) return undefined;
+  const there = need.kinds.some((kind) => new RegExp(`(^|[^\\w.[])${kind}\\s*\\[`).test(target));
+  return there === need.only ? undefined : need.why;
+}
+
 /** Mean and interval of a figure. */
 export function figureTold({ mean, low, high }: TrustFigure): string {
   if (mean === null) return "none";

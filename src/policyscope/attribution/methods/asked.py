@@ -13,22 +13,16 @@ from policyscope.attribution.asking.baselines import Baseline
 from policyscope.attribution.asking.score import INPUT, Decisions, score
 from policyscope.attribution.config import (
     CAPTUM,
-    SLOPES,
     TAKES_AWAY,
     THROUGH,
     AttributionConfig,
 )
 from policyscope.attribution.methods.factors import factors_of
 from policyscope.attribution.methods.sarfa import ActionScores, action_scores
+from policyscope.attribution.unfit import NEEDS, unfit
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.tails import Independent, Tail
 from policyscope.core.target_parser import Target
-from policyscope.core.targets import compares
-
-#: Targets that are about one action.
-OF_AN_ACTION = ("q", "logit", "logp")
-#: Methods that take the slope at the decision itself.
-FLAT = (*SLOPES, "input_x_gradient", "grad_cam", CAPTUM + "InputXGradient")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +111,8 @@ def ask(
     if config.options and not config.method.startswith(CAPTUM):
         raise PolicyscopeError(f"options belong to methods of captum, not to {config.method}")
     require_players(config)
-    if compares(target) and config.method in FLAT:
-        raise PolicyscopeError(
-            f"target '{target}' is at its highest at the decision as recorded, so that its slope "
-            "there is 0: take --method occlusion, blur, shapley or integrated_gradients"
-        )
+    if why := unfit(config.method, target):
+        raise PolicyscopeError(why)
     if config.method in THROUGH:
         if site == INPUT:
             raise PolicyscopeError(
@@ -177,11 +168,7 @@ def _sarfa(
 
 def _action(agent: Agent, target: Target, decisions: Decisions) -> Int[Tensor, " N"]:
     """The action that a target is about: that of its term with the largest factor."""
-    terms = [term for term in target.terms if term.kind in OF_AN_ACTION]
-    if not terms:
-        raise PolicyscopeError(
-            "SARFA is about an action: take a target such as q[taken], logit[0] or logp[taken]"
-        )
+    terms = [term for term in target.terms if term.kind in NEEDS["sarfa"].kinds]
     term = max(terms, key=lambda one: one.factor)
     count = len(decisions)
     if term.name == "taken" and decisions.taken is not None:

@@ -16,6 +16,17 @@ class MethodLine(Message):
     """What its values are, in a line."""
 
 
+class TargetNeed(Message):
+    """What a method needs of a target."""
+
+    kinds: list[str]
+    """Of terms, such as logp in logp[taken]."""
+    only: bool
+    """Whether a term of these kinds has to be there; else none may be."""
+    why: str
+    """What is wrong with other targets."""
+
+
 class AttributionChoices(Message):
     """What can be asked of a recording's agent."""
 
@@ -25,6 +36,8 @@ class AttributionChoices(Message):
     the observation."""
     refused: dict[str, dict[str, str]]
     """By site and method: why it cannot be asked there; what is not named can be."""
+    needs: dict[str, TargetNeed]
+    """By method: what it needs of a target; others can be asked of any."""
     target: str
     """What is explained where no target is named; empty where one must be."""
 
