@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, SupportsFloat
 
+#: Share of the largest number of a column below which one is nothing: its bar cannot be seen.
+_TRIFLE = 1e-3
+
 
 def rounded(value: SupportsFloat, digits: int = 3) -> str:
     """A number to so many significant digits, and whole where it has more before the point.
@@ -28,6 +31,16 @@ def signed(value: SupportsFloat, digits: int = 3) -> str:
         ('+1234', '-0.5')
     """
     return ("" if rounded(value, digits).startswith("-") else "+") + rounded(value, digits)
+
+
+def trifling(value: SupportsFloat, most: SupportsFloat) -> bool:
+    """Whether a number is nothing beside the largest of its column.
+
+    Example:
+        >>> trifling(-2.3e-05, 5.13), trifling(0.02, 5.13), trifling(0, 0)
+        (True, False, True)
+    """
+    return abs(float(value)) <= _TRIFLE * abs(float(most))
 
 
 def mean_text(line: Mapping[str, Any]) -> str:

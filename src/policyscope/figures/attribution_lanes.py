@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from policyscope.attribution.results.entities import named, shares
 from policyscope.attribution.results.entity_shares import adds_up
 from policyscope.attribution.results.wording import entity_words
-from policyscope.core.numbers import rounded
+from policyscope.core.numbers import rounded, trifling
 from policyscope.core.result import Result
 from policyscope.figures.attribution_maps import COLOURS, colours_of
 from policyscope.figures.theme import dress, ink, titled
@@ -18,8 +18,6 @@ from policyscope.figures.theme import dress, ink, titled
 LANES = 16
 #: Steps that are named.
 TICKS = 16
-#: Share of the largest below which a bar cannot be seen.
-TRIFLE = 1e-3
 WIDTH = 980
 #: Steps between two that are named.
 _GAPS = tuple(size * 10**power for power in range(7) for size in (1, 2, 5))
@@ -132,7 +130,7 @@ def _bars(result: Result, sums: pd.Series, where: str, mode: str) -> go.Figure:
 
 def _told(value: float, most: float) -> str:
     """A number beside its bar; what has no bar next to the largest is called that."""
-    return rounded(value) if abs(value) > TRIFLE * most else "about 0"
+    return "about 0" if trifling(value, most) else rounded(value)
 
 
 def _named(steps: Int[np.ndarray, " T"]) -> Int[np.ndarray, " K"]:

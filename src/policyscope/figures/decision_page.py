@@ -8,7 +8,7 @@ from typing import Any
 
 from policyscope.attribution.results.wording import baseline_words, fewer_words
 from policyscope.core.files import write_text
-from policyscope.core.numbers import mean_text, rounded
+from policyscope.core.numbers import mean_text, rounded, trifling
 from policyscope.core.result import Result
 from policyscope.figures.decision_pictures import drawn, legend, video
 from policyscope.figures.decision_style import style
@@ -84,19 +84,21 @@ def _clip(report: Report) -> str:
 
 
 def _numbers(numbers: Numbers) -> str:
-    low = min(0.0, *numbers.values) if numbers.kind != "mean of the action" else None
-    high = max(numbers.values)
+    drawn_out = numbers.kind != "mean of the action"
+    reach = max(abs(value) for value in numbers.values) or 1.0
+    signs = min(numbers.values) < 0
     rows = []
     for i in _by_value(numbers):
         marks = [word for word, n in (("chosen", numbers.taken), ("preferred", numbers.best))
                  if n == i and not (word == "preferred" and numbers.taken == i)]  # fmt: skip
         value = numbers.values[i]
-        share = 0.0 if low is None or high == low else (value - low) / (high - low)
-        bar = f'<i style="width:{100 * share:.1f}%"></i>' if low is not None else ""
+        share = value / reach
+        bar = _signed(share, plain=True) if signs else f'<i style="width:{100 * share:.1f}%"></i>'
         chosen = ' class="chosen"' if numbers.taken == i else ""
         rows.append(
             f"<tr{chosen}><td>{html.escape(numbers.names[i])}</td><td>{_number(value)}</td>"
-            f'<td class="bar">{bar}</td><td>{", ".join(marks)}</td></tr>'
+            f'<td class="bar{" signed" * signs}">{bar if drawn_out else ""}</td>'
+            f"<td>{', '.join(marks)}</td></tr>"
         )
     left = len(numbers.values) - len(rows)
     done = executed_words(numbers)
@@ -163,11 +165,12 @@ def _shares(blame: Blame) -> str:
         lines = [(name, value, None) for name, value in blame.units]
         head = f"<th>unit</th>{share}"
     reach = max((abs(float(share)) for _, share, _ in lines), default=0.0) or 1.0
+    most = float(table["effect"].abs().max()) if len(table) else 0.0
     rows = []
     for name, share, effect in lines[:_MOST]:
-        lost = "" if effect is None else f"<td>{_number(effect) if effect == effect else '–'}</td>"
+        lost = "" if effect is None else f"<td>{_beside(effect, most)}</td>"
         rows.append(
-            f"<tr><td>{html.escape(str(name))}</td><td>{_number(share)}</td>"
+            f"<tr><td>{html.escape(str(name))}</td><td>{_beside(share, reach)}</td>"
             f"<td class='bar signed'>{_signed(float(share) / reach)}</td>{lost}</tr>"
         )
     left = len(lines) - len(rows)
@@ -183,9 +186,11 @@ def _shares(blame: Blame) -> str:
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>{more}{note}"
 
 
-def _signed(share: float) -> str:
-    side, width = ("for", "left:50%") if share > 0 else ("against", "right:50%")
-    return f'<i class="{side}" style="{width};width:{45 * abs(share):.1f}%"></i>'
+def _signed(share: float, plain: bool = False) -> str:
+    """A bar from the middle: coloured by what it speaks for, or plain."""
+    side, place = ("for", "left:50%") if share > 0 else ("against", "right:50%")
+    kind = "" if plain else f' class="{side}"'
+    return f'<i{kind} style="{place};width:{45 * abs(share):.1f}%"></i>'
 
 
 def _trust(blame: Blame) -> str:
@@ -268,10 +273,13 @@ def _without(report: Report) -> str:
         for name, a, b in lines
     )
     told = f"Of what can be removed {one.name} counts most. {moved}{prefers}"
+    kind = numbers.kind if numbers else ""
+    unit = f", {html.escape(kind)}{_unit(UNITS, kind)}" if kind else ""
     return (
         f'{_p(told, "found")}<div class="pair"><figure>{drawn(one.picture, {})}'
         f"<figcaption>without {html.escape(one.name)}</figcaption></figure>"
-        f"<div><table><tr><th>action</th><th>as it was</th><th>without it</th></tr>{rows}"
+        f"<div><table><tr><th>action</th><th>as it was{unit}</th><th>without it{unit}</th></tr>"
+        f"{rows}"
         f"</table></div></div>"
     )
 
@@ -339,6 +347,13 @@ def _p(text: str, kind: str = "") -> str:
 def _minus(text: str) -> str:
     """Numbers of a text with a true minus; names keep their hyphens."""
     return re.sub(r"(?<![\w-])-(?=\d)", "\N{MINUS SIGN}", text)
+
+
+def _beside(value: float, most: float) -> str:
+    """A number of a column; what is nothing beside the largest is called that."""
+    if value != value:
+        return "–"
+    return "about 0" if value and trifling(value, most) else _number(value)
 
 
 def _number(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from policyscope.core.numbers import rounded
+from policyscope.core.numbers import rounded, trifling
 from policyscope.figures.attribution_maps import COLOURS
 from policyscope.figures.png import png_url
 from policyscope.reports.parts import Picture
@@ -55,7 +55,7 @@ def drawn(
         share = None if shares is None else shares.get(one.identity)
         if (share is None and shares is not None) or marked not in (None, one.identity):
             continue
-        colour = "#ff3fb4" if share is None else f"var(--{'for' if share > 0 else 'against'})"
+        colour = "#ff3fb4" if share is None else f"var(--{_side(share, reach)})"
         strength = 0.0 if share is None or flat is not None else 0.75 * abs(share) / reach
         named = ' class="marked"' if marked is not None else ""
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.corners)
@@ -73,6 +73,11 @@ def drawn(
         f'<svg class="scene" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
         f'role="img">{_image(pixels, wide, high)}{over}{"".join(marks)}</svg>'
     )
+
+
+def _side(share: float, most: float) -> str:
+    """Name of the colour of a share; what is nothing beside the largest has none."""
+    return "zero" if trifling(share, most) else "for" if share > 0 else "against"
 
 
 def _short(name: str) -> str:

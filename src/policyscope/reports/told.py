@@ -68,9 +68,14 @@ def lines_of(report: Report) -> list[tuple[str, str]]:
     if report.fork is not None:
         mean, low, high = (float(v) for v in report.fork.data["difference"].values)
         pairs = report.fork.data.sizes["pair"]
-        spread = f" [{low:.2f}, {high:.2f}]" if pairs > 1 and low != high else ""
-        lines.append(("played on", f"return {mean:+.2f}{spread} without it, {pairs} pairs"))
+        spread = f" [{low:.2f}, {high:.2f}] over" if low != high else ", equal in all"
+        spread = spread if pairs > 1 else " in"
+        lines.append(("played on", f"return {mean:+.2f} without it{spread} {_pairs(pairs)}"))
     return [*lines, *((f"no {name}", why) for name, why in report.missing.items())]
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pairs of futures" if count != 1 else "one pair of futures"
 
 
 def alone_of(report: Report) -> list[Alone]:
