@@ -16,14 +16,17 @@ from policyscope.agents.build import build_network
 from policyscope.agents.preprocess import Pixels
 from policyscope.cli.main import main
 from policyscope.envs.make import make_lane
+from policyscope.envs.procgen.actions import ACTIONS
 from policyscope.envs.spec import EnvSpec
-from policyscope.envs.stepper import Start
+from policyscope.envs.stepper import Space, Start
 from policyscope.recordings.check import check_recording
 from policyscope.recordings.find.search import find
+from policyscope.recordings.importers.trajectory import Kept, Trajectory, write_recording
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
 from policyscope.recordings.shards.checksums import file_sum, sealed
 from policyscope.recordings.shards.store import rebuild_episodes, write_table
+from policyscope.reports.origin import origin_of
 
 COINRUN = EnvSpec("procgen/coinrun", {"mode": "easy", "start_level": 500, "num_levels": 3})
 LEVELS = [501, 502, 500, 501]  # of the seeds 4 to 7
@@ -126,6 +129,23 @@ def test_an_early_recording_opens_with_its_levels_and_goes_on(copied, coinrun, a
     stored = pq.read_table(copied / "episodes.parquet")["level"].to_pylist()
     assert stored == [None] * 4 + [502, 500]
     assert check_recording(copied) == []
+
+
+def test_episodes_of_another_program_have_the_levels_of_the_seeds_they_tell(tmp_path):
+    obs, one = np.zeros((2, 64, 64, 3), np.uint8), np.ones(2)
+    told = [Trajectory(obs, one.astype(int), one, "terminated", seed=k) for k in (4, None)]
+    space = Space((64, 64, 3), "uint8", actions=ACTIONS)
+    for name, env, found in (("coinrun", COINRUN, [501, None]), ("unknown", EnvSpec("x"), None)):
+        write_recording(Kept("another", told, space, env), tmp_path / name, {})
+        table = pq.read_table(tmp_path / name / "episodes.parquet")
+        assert (table["level"].to_pylist() if "level" in table.column_names else None) == found
+        assert check_recording(tmp_path / name) == []
+    lines = open_recording(tmp_path / "coinrun").episodes["level"]
+    assert lines[0] == 501
+    assert np.isnan(lines[1])
+    assert main(["show", str(tmp_path / "coinrun")]) == 0
+    assert origin_of(open_recording(tmp_path / "coinrun"), 0)["level of the episode"] == "501"
+    assert "level of the episode" not in origin_of(open_recording(tmp_path / "coinrun"), 1)
 
 
 def test_a_world_without_levels_has_no_such_column(tmp_path):

@@ -27,7 +27,8 @@ def origin_of(recording: Recording, episode: int) -> dict[str, str]:
     told, made, env = subject(recording), provenance(), recording.env
     options = ", ".join(f"{k}={v}" for k, v in env.options.items())
     versions = ", ".join(f"{k} {v}" for k, v in env.versions.items())
-    seed = recording.line(episode)["seed"]
+    line = recording.line(episode)
+    seed, level = line["seed"], line.get("level")
     packages = ", ".join(f"{k} {v}" for k, v in made["packages"].items() if v)
     facts = {
         "agent": _agent(recording),
@@ -37,6 +38,7 @@ def origin_of(recording: Recording, episode: int) -> dict[str, str]:
         ),
         "recording": f"{told['name']}, {told['episodes']} episodes, acting {recording.act}",
         "seed of the episode": "unknown" if pd.isna(seed) else str(int(seed)),
+        "level of the episode": "" if pd.isna(level) else str(int(level)),
         "made with": f"policyscope {made['policyscope']}, Python {made['python']}, {packages}",
         "commit": str(made["commit"] or ""),
         "date": str(made["date"]),
