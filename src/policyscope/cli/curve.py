@@ -59,7 +59,9 @@ def main(argv: Sequence[str]) -> int:
             table.add_row(
                 f"{step:,.0f}", f"{mean:.2f}", f"{low:.2f}", f"{high:.2f}", f"{episodes:,}"
             )
-        table.caption = None if len(band.step) else "no episode of training is finished yet"
+        if not len(band.step):
+            one = "no episode of training is finished yet"
+            table.caption = one if band.runs == 1 else "no window holds episodes of every run yet"
         Console().print(table)
         if len(band.looks):
             Console().print(_looks_table(band))
