@@ -116,7 +116,7 @@ FOREIGN = {
     ),
     "cleanrl_dqn": Foreign(
         _saved("dqn.cleanrl_model", lambda: _dense("network", 4, 9, 7, 2)),
-        CARTPOLE, "network.3", "cleanrl",
+        CARTPOLE, "relus.1", "cleanrl",
     ),
     "cleanrl_continuous": Foreign(
         _saved("continuous.cleanrl_model", _continuous), PENDULUM, HIDDEN, "cleanrl",
@@ -135,7 +135,7 @@ FOREIGN = {
     ),
     "rl_clarity": Foreign(_clear, COINRUN, "dense_1_relu", "rl_clarity", seed=11),
     "sb3_ppo": Foreign(_sb3("PPO", "MlpPolicy", **SHORT), CARTPOLE, HIDDEN, train=()),
-    "sb3_dqn": Foreign(_sb3("DQN", "MlpPolicy"), CARTPOLE, "q_net.q_net.3"),
+    "sb3_dqn": Foreign(_sb3("DQN", "MlpPolicy"), CARTPOLE, "relus.1"),
     "sb3_recurrent": Foreign(
         _sb3("RecurrentPPO", "MlpLstmPolicy", "sb3_contrib", **SHORT), CARTPOLE, HIDDEN
     ),

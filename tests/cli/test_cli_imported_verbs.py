@@ -277,6 +277,12 @@ def test_the_panel_answers_with_the_numbers_of_the_command_line(played, told):
     asked = {"method": "input_x_gradient", "site": played.one.site}
     client = TestClient(application(played.folder), base_url="http://127.0.0.1")
     assert "rec" in {one["id"] for one in client.get("/api/library").json()["recordings"]}
+    found = told("find", played.rec, "action changes")["found"]
+    moments = client.get("/api/recordings/rec/moments", params={"query": "action changes"}).json()
+    same = ("episode", "step", "until")
+    assert [[m[k] for k in same] for m in moments["moments"]] == [
+        [line[k] for k in same] for line in found
+    ]
     wanted = {"recording": "rec", "episode": 0, "step": STEP, **asked}
     answer = client.post("/api/attribution", json=wanted)
     assert answer.status_code == 200, answer.text

@@ -74,6 +74,14 @@ def test_an_answer_is_what_find_gives(shelf, query):
     assert lines(eval(last, names)) == lines(table)  # noqa: S307
 
 
+def test_moments_of_levels_are_found_too(games):
+    """Whose table has a column more."""
+    shelf = Shelf(games)
+    table = find(shelf.recording("coinrun"), RANKED)
+    answer = Searches(EVERYTHING).answer(shelf, "coinrun", RANKED, 1000)
+    assert told(answer) == lines(table.drop(columns="level"))
+
+
 @pytest.mark.parametrize("query", [ORDERED, RANKED])
 def test_a_search_goes_on_with_each_request(shelf, small_blocks, query):
     searches, answers = Searches(seconds=0), []

@@ -38,8 +38,9 @@ def run_training(train: "Callable[[], Agent]", out: Path, env: str) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"{_interrupted(out)}\n")
         return 130
+    ended = agent.card["episodes"]
     sys.stderr.write(
-        f"trained {out}: {agent.card['steps']:,} steps, {agent.card['episodes']:,} episodes; "
+        f"trained {out}: {agent.card['steps']:,} steps, {ended:,} episode{'s' * (ended != 1)}; "
         f"next: policyscope evaluate {out}\n"
     )
     return 0

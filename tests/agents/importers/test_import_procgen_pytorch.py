@@ -16,6 +16,7 @@ from policyscope.agents.importers.procgen_pytorch import import_checkpoint
 from policyscope.agents.importers.recognise import import_agent, recognise
 from policyscope.agents.store import load_agent, save_agent
 from policyscope.core.errors import BadFile, PolicyscopeError
+from policyscope.envs.spec import EnvSpec
 
 
 def lineage_weights(scale=1, embedding=32, actions=15, memory=0, start=False, blocks=(4, 6, 8)):
@@ -293,3 +294,19 @@ def test_recognition_and_reading_name_a_missing_file(tmp_path):
         recognise(tmp_path / "none.pth")
     with pytest.raises(BadFile, match="no such file"):
         read_torch(tmp_path / "none.pth")
+
+
+def test_frames_are_never_taken_for_joined_vectors(tmp_path, lineages):
+    agent = lineages.agent("impala", widths=[4, 4, 4], embedding=8)
+    path = tmp_path / "model_9.pth"
+    torch.save({"state_dict": agent.net.state_dict()}, path)
+    with pytest.raises(PolicyscopeError, match="has .4,.; name the environment of the training"):
+        import_agent(path, env=EnvSpec("gym:CartPole-v1"))
+
+
+@pytest.mark.parametrize(("name", "steps"), [("model_9.pth", 9), ("run7.pth", None)])
+def test_steps_are_read_from_the_lineages_own_file_names_alone(tmp_path, lineages, name, steps):
+    agent = lineages.agent("impala", widths=[4, 4, 4], embedding=8)
+    torch.save({"state_dict": agent.net.state_dict()}, tmp_path / name)
+    card = import_agent(tmp_path / name).card
+    assert (card["algorithm"], card.get("steps")) == ("PPO", steps)

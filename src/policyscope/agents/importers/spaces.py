@@ -8,6 +8,8 @@ from policyscope.envs.make import make_lane, versioned
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 
+#: Observations that a training joins at most; a larger ratio of sizes is chance.
+MOST_STACKED = 32
 PROCGEN = (
     "LEFT_DOWN", "LEFT", "LEFT_UP", "DOWN", "IDLE", "UP", "RIGHT_DOWN", "RIGHT", "RIGHT_UP",
     "D", "A", "W", "S", "Q", "E",
@@ -66,9 +68,10 @@ def _mend(wanted: Space, space: Space, env: EnvSpec) -> str:
 
 
 def _stacked(wanted: Space, space: Space) -> int:
-    """How many observations of a space make the wanted ones; 0 where no whole number does."""
+    """How many observations of a space make the wanted ones; 0 where no likely number does."""
     times, rest = divmod(prod(wanted.obs_shape), max(prod(space.obs_shape), 1))
-    return times if times > 1 and not rest else 0
+    alike = len(wanted.obs_shape) == len(space.obs_shape)
+    return times if 1 < times <= MOST_STACKED and not rest and alike else 0
 
 
 def made_space(env: EnvSpec) -> tuple[Space, EnvSpec]:

@@ -2,7 +2,9 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Hashable
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,7 +138,7 @@ def _told(
     listed = table if episode is None else table[table["episode"] == episode]
     return Moments(
         query=asked.search.query.text,
-        moments=[_moment(line) for line in listed.head(most).itertuples(index=False)],
+        moments=[_moment(line) for line in listed.head(most).to_dict("records")],
         found=len(table),
         cut=len(listed) > most,
         ranked=asked.ranked,
@@ -149,13 +151,13 @@ def _told(
     )
 
 
-def _moment(line: tuple) -> Moment:
-    episode, step, until, number, outcome, total = line
+def _moment(line: dict[Hashable, Any]) -> Moment:
+    number = line["number"]
     return Moment(
-        episode=episode,
-        step=step,
-        until=until,
+        episode=line["episode"],
+        step=line["step"],
+        until=line["until"],
         number=float(number) if np.isfinite(number) else None,
-        outcome=str(outcome),
-        total=float(total),
+        outcome=str(line["outcome"]),
+        total=float(line["return"]),
     )
