@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import xarray as xr
 
 from policyscope.circuits.traces import traces
 from policyscope.core import registry
@@ -51,6 +52,25 @@ def test_parameters_checks_and_the_line_that_makes_it(client, served):
                    "passed": True}  # fmt: skip
     assert (share["value"], share["passed"]) == (None, False)
     assert (detail["checks"], detail["failed"], detail["figure"]) == (2, 1, True)
+
+
+def test_results_of_one_method_are_told_apart(client, served):
+    usual = "q[taken] - 0.333333*q[SLOWER] - 0.333333*q[IDLE] - 0.333333*q[FASTER]"
+    given = {
+        "a": ("shapley", usual, "preprocess", "episode=3, step=5",
+              "shapley of q[taken] - mean of q, 3:5"),
+        "b": ("grad_cam", "value", "4a.relu", "episode=3",
+              "grad_cam of value at 4a.relu, episode 3"),
+        "c": ("gradient", "value", "preprocess", "", "gradient of value"),
+    }  # fmt: skip
+    for name, (method, target, site, where, _) in given.items():
+        told = {"method": method, "target": target, "site": site,
+                "python": f"result = attribute(open_recording('rec'), {where})"}  # fmt: skip
+        data = xr.Dataset({"gain": ("row", [1.0])})
+        Result("attribution", data, told, unchecked="made up").save(served / "rec" / name)
+    lines = {line["id"]: line["asked"] for line in client.get("/api/library").json()["results"]}
+    assert [lines[f"rec~{name}"] for name in given] == [one[-1] for one in given.values()]
+    assert lines["rec~explain~dummy"] == "dummy"
 
 
 def test_the_line_of_a_result_runs_wherever_it_was_made(client, served):

@@ -1900,6 +1900,12 @@ export interface components {
      * @description A result with its parameters, checks and the line that makes it.
      */
     ResultDetail: {
+      /**
+       * Asked
+       * @description Method, target, site and place in one line.
+       * @default
+       */
+      asked: string;
       /** Check Lines */
       check_lines: components["schemas"]["CheckLine"][];
       /**
@@ -1968,6 +1974,12 @@ export interface components {
      * @description A saved result in the library.
      */
     ResultLine: {
+      /**
+       * Asked
+       * @description Method, target, site and place in one line.
+       * @default
+       */
+      asked: string;
       /**
        * Checks
        * @default 0

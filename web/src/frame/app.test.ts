@@ -22,6 +22,7 @@ const RESULT = {
   id: "res",
   path: "r",
   method: "attention",
+  asked: "attention",
   recording: "rec",
   checks: 3,
   failed: 0,

@@ -93,5 +93,5 @@ test("figures name the most frequent outcomes and count the rest", () => {
   const figures = within(screen.getByRole("group", { name: /summary over 10 episodes/ }));
   expect(figures.getByText("timed out").parentElement!.textContent).toContain("30%");
   expect(figures.queryByText("enemy left")).toBeNull();
-  expect(figures.getByText("+3").title).toBe("saw 0%, enemy left 0%, fell 0%");
+  expect(figures.getByText("others 0%").title).toBe("saw 0%, enemy left 0%, fell 0%");
 });

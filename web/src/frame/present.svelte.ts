@@ -60,7 +60,7 @@ export class Present {
   }
   get title(): string {
     const { page, episode } = shown.now;
-    const parts = [page === "result" ? (this.result?.method ?? "result") : ""];
+    const parts = [page === "result" ? (this.result?.asked ?? "result") : ""];
     if (page === "episode") parts.push(`episode ${episode}`);
     if (page === "steps") parts.push("steps");
     if (page !== "library") parts.push(this.recording?.agent ?? "");

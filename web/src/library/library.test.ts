@@ -116,20 +116,22 @@ test("of many outcomes the most frequent are named, the rest counted", async () 
   const row = (await screen.findByText("runs/rec")).closest("tr")!;
   expect(within(row).getByText(/timed out\s+30%/)).toBeTruthy();
   expect(within(row).queryByText(/saw/)).toBeNull();
-  expect(within(row).getByText("+3").title).toBe("saw 0%, enemy left 0%, fell 0%");
+  expect(within(row).getByText("others 0%").title).toBe("saw 0%, enemy left 0%, fell 0%");
 });
 
 test("a torn recording tells why and does not open; a result tells its checks", async () => {
   const torn = { ...LINE, id: "torn", path: "runs/torn", problem: "recording.json is cut off" };
-  const result = { id: "res", path: "runs/rec/explain", method: "attention", recording: "rec" };
+  const result = { id: "res", path: "runs/rec/explain", method: "attribution", recording: "rec" };
   const results = [
-    { ...result, checks: 5, failed: 2 },
-    { ...result, id: "plain", method: "counts", checks: 0, failed: 0, unchecked: "describes only" },
+    { ...result, asked: "shapley of value, 3:5", checks: 5, failed: 2 },
+    { ...result, id: "b", asked: "gradient", checks: 0, failed: 0, unchecked: "describes only" },
   ];
   showLibrary({ recordings: [LINE, torn], results });
   const text = await screen.findByText("recording.json is cut off");
   await fireEvent.click(text.closest("tr")!);
   expect(shown.now.page).toBe("library");
+  expect(screen.getByRole("link", { name: "shapley of value, 3:5" })).toBeTruthy();
+  expect(screen.queryByText("attribution")).toBeNull();
   expect(screen.getByText("3/5").className).toContain("bad");
   expect(screen.getByText("unchecked").title).toBe("describes only");
   await fireEvent.click(screen.getByText("3/5"));

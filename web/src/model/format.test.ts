@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { brief, count, extent, fixed, interval, percent, plural, signed } from "./format";
+import { brief, count, extent, fixed, interval, percent, plural, signed, spread } from "./format";
 import {
   actionColour,
   actionDash,
@@ -78,4 +78,11 @@ test("outcomes as people read them", () => {
     "bad",
     "",
   ]);
+});
+
+test("a mean of equal episodes has no interval, and that is said", () => {
+  const mean = { name: "mean return", value: 10, low: 10, high: 10, n: 3 };
+  expect(spread(mean)).toBe("equal in all 3");
+  expect(spread({ ...mean, high: 10.5 })).toBe("10.00 to 10.50");
+  expect(spread({ ...mean, low: null, high: null })).toBe("\u2013");
 });

@@ -47,6 +47,12 @@ export function interval(estimate: Estimate, text: (value: number) => string = f
   return `${text(estimate.low)} to ${text(estimate.high)}`;
 }
 
+/** Interval of a mean; where all episodes are equal there is none to estimate, and that is said. */
+export function spread(estimate: Estimate): string {
+  const same = estimate.low === estimate.value && estimate.high === estimate.value;
+  return same ? `equal in all ${estimate.n}` : interval(estimate);
+}
+
 export function count(n: number): string {
   return n.toLocaleString("en").replaceAll(",", "\u202f");
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { frequent, restText } from "./outcomes";
+import { frequent, restName, restText } from "./outcomes";
 
 const shares = (values: Record<string, number>) =>
   Object.entries(values).map(([name, value]) => ({ name, value, low: null, high: null, n: 100 }));
@@ -17,6 +17,7 @@ test("the most frequent outcomes are named, in their own order", () => {
   const { named, rest } = frequent(found);
   expect(names(named)).toEqual(["coin", "enemy_left", "lava", "timed_out"]);
   expect(restText(rest)).toBe("saw 2%, fell 3%");
+  expect(restName(rest)).toBe("+2");
   expect(names(frequent(found, 1).named)).toEqual(["timed_out"]);
 });
 
@@ -26,6 +27,7 @@ test("what never occurred gives room only where there is too little", () => {
   const five = shares({ coin: 0.25, saw: 0, enemy_left: 0, lava: 0, timed_out: 0.75 });
   expect(names(frequent(five).named)).toEqual(["coin", "timed_out"]);
   expect(restText(frequent(five).rest)).toBe("saw 0%, enemy left 0%, lava 0%");
+  expect(restName(frequent(five).rest)).toBe("others 0%");
 });
 
 test("equal shares: the earlier ones are named, and the list itself stays", () => {

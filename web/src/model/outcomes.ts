@@ -23,6 +23,11 @@ export function frequent(
   };
 }
 
+/** How the rest is called where there is no room for it. */
+export function restName(rest: Estimate[]): string {
+  return rest.some(({ value }) => value > 0) ? `+${rest.length}` : "others 0%";
+}
+
 /** The rest in words, e.g. "saw 1%, lava 0%". */
 export function restText(rest: Estimate[]): string {
   return rest.map(({ name, value }) => `${outcomeText(name)} ${percent(value)}`).join(", ");

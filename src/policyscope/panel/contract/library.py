@@ -34,6 +34,8 @@ class ResultLine(Message):
     id: str
     path: str
     method: str = ""
+    asked: str = ""
+    """Method, target, site and place in one line."""
     recording: str | None = None
     """Id of the recording it was made from, where that is in the library too."""
     recording_path: str | None = None

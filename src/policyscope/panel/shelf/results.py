@@ -13,6 +13,7 @@ from policyscope.core.result import VERSION, Result
 from policyscope.panel.contract.library import ResultLine
 from policyscope.panel.contract.result import CheckLine, ResultDetail
 from policyscope.panel.failures import without_folders
+from policyscope.panel.shelf.asked import asked
 from policyscope.panel.shelf.lines import Facts, facts, finite, recorded
 from policyscope.panel.shelf.shelf import Shelf, result_signature
 
@@ -44,6 +45,7 @@ def result_line(shelf: Shelf, res: str, folder: Path | None = None) -> ResultLin
     return ResultLine(
         **line,
         method=values["method"],
+        asked=asked(values["method"], values["parameters"]),
         recording=rec,
         recording_path=None if place is None else shelf.path(place),
         made=recorded(values["provenance"]),
