@@ -1,4 +1,4 @@
-"""What `ppo.py` compares with: Stable-Baselines3 on our environments, and a bare training loop."""
+"""What `ppo.py` and `ppo_returns.py` compare with: Stable-Baselines3, and bare training loops."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +17,8 @@ from policyscope.agents.networks.impala import Embedder, ImpalaNetwork
 from policyscope.envs.stepper import Space, Start, Stepper
 from policyscope.training.ppo.config import PPOConfig
 from policyscope.training.starts import Starts
+
+WIDTHS = (16, 32, 32)
 
 
 class Lanes(VecEnv):
@@ -98,9 +100,9 @@ def _actions(space: Space) -> spaces.Discrete:
 class ImpalaFeatures(BaseFeaturesExtractor):
     """Our encoder as a features extractor."""
 
-    def __init__(self, observation_space: spaces.Box, embedding: int):
+    def __init__(self, observation_space: spaces.Box, embedding: int, widths: Sequence[int]):
         super().__init__(observation_space, embedding)
-        self.embedder = Embedder((16, 32, 32), embedding, observation_space.shape)
+        self.embedder = Embedder(widths, embedding, observation_space.shape)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """The embedding of scaled images."""
@@ -131,18 +133,21 @@ def sb3_impala(lanes: Lanes, config: PPOConfig) -> OnPolicyAlgorithm:
     return PPO("CnnPolicy", lanes, policy_kwargs=network, seed=0, **schedule(config))
 
 
-def sb3_recurrent(lanes: Lanes, config: PPOConfig) -> OnPolicyAlgorithm:
+def sb3_recurrent(
+    lanes: Lanes, config: PPOConfig, seed: int = 0, widths: Sequence[int] = WIDTHS
+) -> OnPolicyAlgorithm:
     """Their PPO through time: our encoder, one LSTM for policy and value, linear heads."""
     one = {"lstm_hidden_size": 64, "shared_lstm": True, "enable_critic_lstm": False}
-    network = {**_network(64), **one}
-    return RecurrentPPO("CnnLstmPolicy", lanes, policy_kwargs=network, seed=0, **schedule(config))
+    network = {**_network(64, widths), **one}
+    return RecurrentPPO(
+        "CnnLstmPolicy", lanes, policy_kwargs=network, seed=seed, **schedule(config)
+    )
 
 
-def _network(embedding: int) -> dict[str, Any]:
-    features = {"embedding": embedding}
+def _network(embedding: int, widths: Sequence[int] = WIDTHS) -> dict[str, Any]:
     return {
         "features_extractor_class": ImpalaFeatures,
-        "features_extractor_kwargs": features,
+        "features_extractor_kwargs": {"embedding": embedding, "widths": widths},
         "net_arch": [],
     }
 
@@ -159,21 +164,64 @@ def bare_loop(config: PPOConfig) -> Callable[[], None]:
     is made smaller is the sum of the outputs.
     """
     net = ImpalaNetwork().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-5, eps=1e-5, fused=True)
     seen, learned = (_images(n) for n in (config.lanes, config.microbatch))
-    updates = config.epochs * config.minibatches
     passes, rest = divmod(config.batch // config.minibatches, config.microbatch)
     if rest:
         raise SystemExit("microbatches must fill a minibatch")
 
+    def act() -> None:
+        for _ in range(config.horizon):
+            _passed(net, seen)
+
+    def learn() -> None:
+        for _ in range(passes):
+            _passed(net, learned).backward()
+
+    return _iteration(config, net, act, learn)
+
+
+class BareRecurrent(nn.Module):
+    """Our encoder, torch's GRU and linear heads: what one would write for the passes alone."""
+
+    def __init__(self, width: int = 64, actions: int = 15):
+        super().__init__()
+        self.embedder = Embedder(WIDTHS, width, (3, 64, 64))
+        self.gru = nn.GRU(width, width)
+        self.heads = nn.Linear(width, actions + 1)
+
+    def forward(self, images: Sequence[torch.Tensor], lanes: int) -> torch.Tensor:
+        """Sum of the outputs over time, from parts of its images."""
+        with torch.autocast("cpu", torch.bfloat16):
+            parts = [self.embedder(part) for part in images]
+        embedded = torch.cat(parts).float()
+        return self.heads(self.gru(embedded.unflatten(0, (-1, lanes)))[0]).sum()
+
+
+def bare_recurrent(config: PPOConfig) -> Callable[[], None]:
+    """The same with memory: passes through time for every minibatch of whole lanes."""
+    net = BareRecurrent().to(memory_format=torch.channels_last)
+    lanes = config.lanes // config.minibatches
+    seen = [_images(config.lanes)]
+    learned = _images(lanes * config.horizon).split(config.microbatch)
+
+    def act() -> None:
+        for _ in range(config.horizon):
+            net(seen, config.lanes)
+
+    return _iteration(config, net, act, lambda: net(learned, lanes).backward())
+
+
+def _iteration(
+    config: PPOConfig, net: nn.Module, act: Callable[[], None], learn: Callable[[], None]
+) -> Callable[[], None]:
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-5, eps=1e-5, fused=True)
+
     def iteration() -> None:
         with torch.no_grad():
-            for _ in range(config.horizon):
-                _passed(net, seen)
-        for _ in range(updates):
+            act()
+        for _ in range(config.epochs * config.minibatches):
             optimizer.zero_grad(set_to_none=True)
-            for _ in range(passes):
-                _passed(net, learned).backward()
+            learn()
             optimizer.step()
 
     return iteration

@@ -19,7 +19,7 @@ from typing import Any
 from measure import met
 
 HERE = Path(__file__).resolve().parent
-SHARED = {"long_recording", "measure", "panel_browser", "ppo_peers", "run_all"}
+SHARED = {"long_recording", "measure", "panel_browser", "ppo_peers", "ppo_sides", "run_all"}
 KEYS = ("name", "ours", "peer", "ratio", "goal", "better", "unit", "n")
 PACKAGES = (
     "policyscope", "torch", "numpy", "gymnasium", "highway-env", "zarr", "nnsight",
