@@ -66,3 +66,16 @@ def test_steps_that_there_were_not_have_no_bar():
     assert list(figure.data[0].x) == [0, -1, -2]
     assert len(figure.layout.images) == 3
     assert "memory<br>before" not in figure.layout.xaxis.ticktext
+
+
+def test_sampled_values_have_their_errors():
+    result = found(1)
+    errors = np.array([[0.1, 0.2, 0.3, 0.4, 0.5]])
+    more = {"observation_error": (("row", "past"), errors), "memory_error": ("row", [0.6])}
+    data = result.data.assign(**more, error=("row", [0.2])).assign_attrs(by="shapley")
+    (bars,) = draw(Result("through_time", data, unchecked="made up")).data
+    np.testing.assert_allclose(bars.error_y.array, [0.2, 0.4, 0.6, 0.8, 1.0, 1.2])
+    assert bars.error_y.visible
+    assert not draw(result).data[0].error_y.visible  # nothing was drawn at random
+    exact = data.assign(error=("row", [0.0]))
+    assert not draw(Result("through_time", exact, unchecked="made up")).data[0].error_y.visible

@@ -183,7 +183,7 @@ def why_not_captum(name: str) -> str:
         name: of the class in ``captum.attr``.
 
     Example:
-        >>> why_not_captum("LimeBase")[:53]
+        >>> why_not_captum("LimeBase")[:54]
         "captum's LimeBase cannot work here: it takes functions"
     """
     if name in REFUSED:

@@ -34,6 +34,7 @@ examples:
   policyscope explain runs/rec --method integrated_gradients
   policyscope explain runs/rec:3:17 --method integrated_gradients --target 'q[FASTER]-q[SLOWER]'
   policyscope explain runs/rec:3 --method grad_cam --target value --site 4a.relu
+  policyscope explain runs/rec:3:40 --method blur --target 'same[policy]'
   policyscope explain runs/rec --method sarfa --attribution.baseline removed:3
   policyscope explain runs/rec --method captum:KernelShap --attribution.options n_samples=200
   policyscope explain runs/rec --audit --target value
@@ -41,6 +42,7 @@ examples:
   policyscope explain runs/rec --attention.horizon 5 --json - > attention.json
   policyscope explain runs/rec --method memory
   policyscope explain runs/rec:3:40 --method through_time --target value
+  policyscope explain runs/rec:3:40 --method through_time --through-time.by shapley
   policyscope explain runs/rec --method traces --site output_layer.relus.1 --episode 3
 """
 

@@ -5,10 +5,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from policyscope.attribution.results.time_summary import (
-    WAYS,
     all_errors,
     all_values,
     by_steps_ago,
+    way_words,
 )
 from policyscope.core.numbers import rounded, signed
 from policyscope.core.result import Result
@@ -46,7 +46,7 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
         count = f"{data.sizes['row']:,} decisions of "
         count += f"{episodes} episodes, 95 % intervals" if episodes > 1 else "one episode"
     figure.update_annotations(font={"size": 13})
-    told = f"{data.attrs['target']}, {WAYS[data.attrs['by']]} through time"
+    told = f"{data.attrs['target']}, {way_words(data)} through time"
     return figure.update_layout(
         title=f"{told}<br><span style='font-size:13px;color:{soft}'>{count}</span>",
         margin={"t": 110},

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from policyscope.attribution.results.time_summary import WAYS, by_steps_ago, through_time_report
+from policyscope.attribution.results.time_summary import (
+    by_steps_ago,
+    through_time_report,
+    way_words,
+)
 from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
@@ -67,9 +71,9 @@ def write_through_time_page(result: Result, path: Path, mode: str = "light") -> 
 def _held(result: Result) -> str:
     """What was done, with what it is compared, and how far it holds."""
     attrs, numbers = result.data.attrs, through_time_report(result)["numbers"]
-    way = WAYS[attrs["by"]]
+    way = way_words(result.data)
     words = _WORDS.format(by=f"{way[0].upper()}{way[1:]}", baseline=attrs["baseline"])
-    if attrs["by"] == "shapley":
+    if "error" in numbers:
         told, form = numbers["error"], _ERROR if numbers["error"]["mean"] else _EXACT
     else:
         told, form = numbers["gap"], _GAP

@@ -10,8 +10,6 @@ from policyscope.attribution.trust.line import interval_values
 from policyscope.core.result import Result
 from policyscope.core.stats import bootstrap_mean
 
-#: What the values are, by the way in which the change was shared out.
-WAYS = {"integrated_gradients": "integrated gradients", "shapley": "Shapley values"}
 _NUMBERS = ("target", "change", "gap", "steps", "passes", "error")
 
 
@@ -53,6 +51,15 @@ def by_steps_ago(result: Result, seed: int = 0) -> list[dict[str, Any]]:
     return found
 
 
+def way_words(data: xr.Dataset) -> str:
+    """What the values are: by which way the change was shared out.
+
+    Args:
+        data: of ``attribution.through_time.through_time``; results of old tell no way.
+    """
+    return "Shapley values" if data.attrs.get("by") == "shapley" else "integrated gradients"
+
+
 def all_values(data: xr.Dataset) -> np.ndarray:
     """Values of each decision, (row, past + 1): the latest observation first, memory last."""
     return _both(data, "")
@@ -81,7 +88,7 @@ def through_time_report(result: Result) -> dict[str, Any]:
     told["gap"] = np.abs(told["gap"])
     return {
         "method": result.method,
-        "by": WAYS[data.attrs["by"]],
+        "by": way_words(data),
         "target": data.attrs["target"],
         "unit": data.attrs["unit"],
         "baseline": data.attrs["baseline"],
