@@ -133,7 +133,7 @@ FOREIGN = {
         ),
         ("--heads", "4"), "output_layer.relus.0", "rl_agents",
     ),
-    "rl_clarity": Foreign(_clear, COINRUN, "dense_1_relu", "rl_clarity", seed=11),
+    "rl_clarity": Foreign(_clear, COINRUN, "dense_relu", "rl_clarity", seed=11),
     "sb3_ppo": Foreign(_sb3("PPO", "MlpPolicy", **SHORT), CARTPOLE, HIDDEN, train=()),
     "sb3_dqn": Foreign(_sb3("DQN", "MlpPolicy"), CARTPOLE, "relus.1"),
     "sb3_recurrent": Foreign(

@@ -49,7 +49,8 @@ def read_out(
     numbers, group = np.unique(episode, return_inverse=True)
     if len(numbers) < 2 * folds:
         raise PolicyscopeError(
-            f"{folds} folds need at least {2 * folds} episodes, got {len(numbers)}; record more"
+            f"{folds} folds need at least {2 * folds} episodes, got {len(numbers)}; record more, "
+            "or make fewer folds (--memory.folds)"
         )
     dealt = np.random.default_rng(seed).permutation(len(numbers))
     predicted = np.empty(targets.shape)
