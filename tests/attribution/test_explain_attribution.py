@@ -129,7 +129,7 @@ def test_the_mean_is_that_over_all_decisions(road, monkeypatch):
     mean = rest.activation.mean(0, keepdim=True).expand_as(rest.activation)
     expected = integrated_gradients(rest, mean, "gauss", 6).values
     np.testing.assert_allclose(whole.data["attribution"].values, expected, rtol=1e-3, atol=1e-4)
-    monkeypatch.setattr("policyscope.attribution.explain.BLOCK", 5)
+    monkeypatch.setattr("policyscope.attribution.methods.answering.BLOCK", 5)
     monkeypatch.setattr("policyscope.attribution.asking.baselines.BLOCK", 5)
     np.testing.assert_allclose(
         attribute(road, config).data["attribution"].values, expected, rtol=1e-3, atol=1e-4
