@@ -108,9 +108,10 @@ def test_lanes_stand_where_the_entities_were():
     assert list(signed.x) == [4.0, -2.0, -1.5]
 
 
-def test_the_episode_with_most_steps_is_drawn_and_a_single_step_is_not():
+def test_the_episode_with_most_steps_is_drawn_and_a_single_step_as_bars():
     assert longest(planted()) == 4
-    assert draw_lanes(planted(), 7) is None
+    (bars,) = draw_lanes(planted(), 7).data
+    assert dict(zip(bars.y, bars.x, strict=True)) == {"vehicle 1": 9.0, "ego": 1.0}
     assert "episode 4" in draw_lanes(planted()).layout.title.text
 
 
