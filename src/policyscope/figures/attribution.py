@@ -36,7 +36,8 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     if lines:
         figure = _bars(lines, unit, mode)
         if "fresh" in data:
-            told = f"; untrained: {data.sizes['initialisation']} initialisations"
+            count = data.sizes["initialisation"]
+            told = f"; untrained: {count} initialisation{'s' * (count != 1)}"
     elif "map" in data:
         figure = maps(data, strongest(data), mode)
         told = "; above a frame: episode:step and the target"

@@ -37,10 +37,10 @@ TRUST = (
 )
 
 UNTRAINED = (
-    "Bars are means with 95 % bootstrap intervals over episodes. Diamonds and grey bands are the "
-    "same means of networks that learned nothing, at most 128 of the decisions. Their targets are "
-    "small, so compare parts of the whole: a part that lies in the band shows the input and not "
-    "what was learned."
+    "Bars are means with 95 % bootstrap intervals over episodes. Grey bands (fresh weights) and "
+    "diamonds (the run's own initial ones, where they are known) are the same means of networks "
+    "that learned nothing, at most 128 of the decisions. Their targets are small, so compare parts "
+    "of the whole: a part that lies in the band shows the input and not what was learned."
 )
 STRIP = (
     "Explained steps of episode {episode}, spread evenly, on the scale of all maps of this result."
