@@ -36,8 +36,8 @@ def draw(result: Result, mode: str = "light") -> go.Figure:
     if lines:
         figure = _bars(lines, unit, mode)
         if "fresh" in data:
-            count = data.sizes["initialisation"]
-            told = f"; untrained: {count} initialisation{'s' * (count != 1)}"
+            fresh = data.sizes["initialisation"]
+            told = f"; untrained: {fresh} initialisation{'s' * (fresh != 1)}"
     elif "map" in data:
         figure = maps(data, strongest(data), mode)
         told = "; above a frame: episode:step and the target"
