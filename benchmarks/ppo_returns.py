@@ -97,7 +97,7 @@ CLASSIC = PRESETS["classic"]
 WIDTHS = (4, 8, 8)
 TASKS = {
     "ppo_cartpole": Task(
-        EnvSpec("gym:CartPole-v1"), 100_000, 500.0,
+        EnvSpec("gym:CartPole-v1"), 75_000, 500.0,
         {"": CLASSIC, "_bfloat16": replace(CLASSIC, precision="bfloat16")},
         sb3_flat, "CartPole-v1",
     ),
