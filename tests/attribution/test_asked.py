@@ -73,6 +73,10 @@ def test_sarfa_is_about_the_action_that_the_target_asks_for(seen):
     torch.testing.assert_close(found["target"].float(), expected)
     with pytest.raises(PolicyscopeError, match="SARFA is about an action"):
         told(seen, "value", method="sarfa")
+    with pytest.raises(UnknownName, match="unknown action 'SIDEWAYS'"):
+        told(seen, "logit[SIDEWAYS]", method="sarfa")
+    with pytest.raises(PolicyscopeError, match="number 99 does not exist; valid: 0 to"):
+        told(seen, "logit[99]", method="sarfa")
 
 
 def test_sarfa_takes_vehicles_away_who_are_then_absent(road):

@@ -20,7 +20,7 @@ from policyscope.attribution.config import (
 from policyscope.attribution.methods.factors import factors_of
 from policyscope.attribution.methods.sarfa import ActionScores, action_scores
 from policyscope.attribution.unfit import NEEDS, unfit
-from policyscope.core.errors import PolicyscopeError
+from policyscope.core.errors import PolicyscopeError, UnknownName
 from policyscope.core.tails import Independent, Tail
 from policyscope.core.target_parser import Target
 
@@ -177,7 +177,15 @@ def _action(agent: Agent, target: Target, decisions: Decisions) -> Int[Tensor, "
         with torch.no_grad():
             outputs, _ = agent.forward(decisions.obs, decisions.state)
         return outputs["q" if "q" in outputs else "logits"].argmax(-1)
-    number = agent.space.actions.index(term.name) if term.name else term.index[0]
+    actions = agent.space.actions
+    if term.name and term.name not in actions:
+        raise UnknownName("action", term.name, [*actions, "taken", "best"])
+    number = actions.index(term.name) if term.name else term.index[0]
+    if number >= len(actions):
+        last = len(actions) - 1
+        raise PolicyscopeError(
+            f"target '{term}': number {number} does not exist; valid: 0 to {last}"
+        )
     return torch.full((count,), number, device=decisions.obs.device)
 
 
