@@ -25,6 +25,31 @@ def shelf(recorded, tmp_path):
     return Shelf(tmp_path)
 
 
+def test_results_of_one_method_have_names_of_their_own_and_the_latest_is_shown(shelf):
+    views = dataset(shelf.recording("rec"))
+    views["weight"].attrs["shown"] = True
+    given = {"a": ("gradient", "2026-11-22T10"), "b": ("shapley", "2026-11-22T12"),
+             "c": ("shapley", "2026-11-22T11")}  # fmt: skip
+    for name, (method, made) in given.items():
+        told = {"recording": subject(shelf.recording("rec")), "method": method, "target": "value"}
+        result = Result("attribution", views, told, {"date": f"{made}:00:00+00:00"}, unchecked="-")
+        result.save(shelf.folder / "rec" / name)
+    shelf.found(anew=True)
+    results = results_of(shelf, "rec")
+    shown = {
+        one.info.name: one.info.shown
+        for one in from_results.result_overlays(results)
+        if one.variable == "weight"
+    }
+    assert shown == {
+        "gradient of value: weight": False,
+        "shapley of value (rec~b): weight": True,
+        "shapley of value (rec~c): weight": False,
+    }
+    events = [one.info for one in from_results.result_tracks(results) if one.info.shown]
+    assert [info.name for info in events] == ["shapley of value (rec~b): count"]
+
+
 def dataset(recording, order=None):
     """Views of every kind, rows in any order."""
     rows = recording.rows(["q", "row_identity", PATTERN])

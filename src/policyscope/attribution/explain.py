@@ -123,7 +123,7 @@ def _trust(
 ) -> list[Figure]:
     """How far the values hold, by what their players can be judged by."""
     count, players = len(chosen.decisions), players_of(config)
-    tell_progress(count, count, "how far it holds")
+    tell_progress(count, count, "deletion, insertion, noise")
     line = [NO_UNITS]
     if players.units:
         line = trust_line(recording.agent, target, chosen, site, config, start)

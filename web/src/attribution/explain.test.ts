@@ -130,6 +130,33 @@ describe("what is told", () => {
     expect(head).toBe("sums over rows, in return");
   });
 
+  it("has no bars of trifles, beside the step's largest or beside the episode's", () => {
+    const entity = (identity: number, value: number) => ({
+      identity,
+      name: "",
+      value,
+      parts: [],
+      places: 0,
+    });
+    const two = (small: number, large: number) =>
+      answer({ over: "entities", shares: [entity(3, large), entity(0, small)] });
+    const read = (one: ReturnType<typeof two>, reach?: number) =>
+      barsOf(one, sampleEpisode(), 0, none, reach).bars.map((bar) => [
+        bar.share.toFixed(3),
+        bar.trifle,
+      ]);
+    expect(read(two(2e-5, 5))).toEqual([
+      ["1.000", false],
+      ["0.000", true],
+    ]);
+    expect(read(two(0, 4e-8))[0]).toEqual(["1.000", false]);
+    expect(read(two(0, 4e-8), 0.5)).toEqual([
+      ["0.000", true],
+      ["0.000", false],
+    ]);
+    expect(read(two(0.1, 0.2), 0.5)[0]).toEqual(["1.000", false]);
+  });
+
   const picture = { visible: 9, center: null, cells: [], margin: 0, background: ["wall", "lava"] };
   const game = sampleEpisode({ recording: sampleRecording({ picture: picture as never }) });
   const box = (name: string, identity: number, value: number, places: number) => ({

@@ -129,6 +129,8 @@ export interface Bar {
   value: number;
   /** From the middle, between -1 and 1. */
   share: number;
+  /** Whether it is nothing beside the largest. */
+  trifle: boolean;
   parts: { name: string; value: number }[];
 }
 
@@ -145,17 +147,24 @@ export interface Listed {
   unit: string;
 }
 
-type Item = Omit<Bar, "share"> & { places: number };
+type Item = Omit<Bar, "share" | "trifle"> & { places: number };
+
+/** Share of the largest below which a number is nothing, as `core/numbers.py` has it. */
+const TRIFLE = 1e-3;
+/** Share of the largest of the episode that makes a whole bar at a step where all are smaller. */
+const WHOLE = 0.01;
 
 /**
  * Bars that account for everything: a bar an entity that is drawn, one a kind of those that are not,
- * the largest first; then what lies in no box. Where values add up, so do the bars.
+ * the largest first; then what lies in no box. Where values add up, so do the bars. `reach` is the
+ * largest value of an entity in the episode, as far as it is known.
  */
 export function barsOf(
   answer: Explained,
   episode: Episode,
   step: number,
   { kinds, identity }: Pick<View, "kinds" | "identity">,
+  reach = 0,
 ): Listed {
   const { adds, over, rest } = answer;
   const marked = isMarked(episode.recording, over === "frame" ? kinds : null);
@@ -182,10 +191,15 @@ export function barsOf(
   if (adds && smaller.length) left.unshift(together(`${count} smaller`, smaller, true));
   const known = [...listed, ...left];
   const told = [...known, ...twice(answer, known)];
-  const most = Math.max(...told.map(({ value }) => Math.abs(value))) || 1;
+  const most = Math.max(WHOLE * reach, ...told.map(({ value }) => Math.abs(value))) || 1;
+  const trifle = (value: number) => value !== 0 && Math.abs(value) <= TRIFLE * most;
   return {
     head: headOf(answer),
-    bars: told.map(({ places: _, ...bar }) => ({ ...bar, share: bar.value / most })),
+    bars: told.map(({ places: _, ...bar }) => ({
+      ...bar,
+      share: bar.value / most,
+      trifle: trifle(bar.value),
+    })),
     more: adds ? 0 : count,
     sum: answer.sum ?? null,
     unit: isRange(answer.values_unit) ? "" : answer.values_unit,
@@ -266,9 +280,9 @@ export function unfit(
 }
 
 /** Mean and interval of a figure. */
-export function figureTold({ mean, low, high }: TrustFigure): string {
+export function figureTold({ mean, low, high }: TrustFigure, named = true): string {
   if (mean === null) return "none";
-  if (low === null || high === null) return `${brief(mean)} (one episode)`;
+  if (low === null || high === null) return `${brief(mean)}${named ? " (one episode)" : ""}`;
   return `${brief(mean)} [${brief(low)}, ${brief(high)}]`;
 }
 

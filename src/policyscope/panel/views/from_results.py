@@ -49,10 +49,10 @@ def result_tracks(results: Results) -> list[Quantity]:
     Cost: computes nothing.
     """
     found = []
-    for res, prefix, result in _with_rows(results):
+    for res, prefix, result, latest in _with_rows(results):
         for name, values in result.data.data_vars.items():
             if values.dims == ("row",) and values.dtype.kind in "fiub" and _fits(prefix, name):
-                info = _track_info(f"{prefix}: {name}", res, values)
+                info = _track_info(f"{prefix}: {name}", res, values, latest)
                 of = partial(_of_steps, res, result, str(name))
                 found.append(Quantity(info, of, _line(result, name)))
     return found
@@ -67,7 +67,7 @@ def result_overlays(results: Results) -> list[ResultOverlay]:
     Cost: computes nothing.
     """
     found = []
-    for _, prefix, result in _with_rows(results):
+    for _, prefix, result, latest in _with_rows(results):
         for name, values in result.data.data_vars.items():
             over = _over(result.data, values)
             if over and values.dtype.kind in "fiub" and _fits(prefix, name):
@@ -77,7 +77,7 @@ def result_overlays(results: Results) -> list[ResultOverlay]:
                     layers=_layers(values),
                     unit=str(values.attrs.get("unit", "")),
                     signed=bool(values.attrs.get("signed", False)),
-                    shown=bool(values.attrs.get("shown", False)),
+                    shown=latest and bool(values.attrs.get("shown", False)),
                 )
                 found.append(ResultOverlay(info, result, str(name), _line(result, name)))
     return found
@@ -185,13 +185,20 @@ def _of_steps(res: str, result: Listed, name: str, steps: Steps) -> np.ndarray:
     return numbers
 
 
-def _with_rows(results: Results) -> list[tuple[str, str, Listed]]:
-    """Id and prefix of the results that have rows, and they, in the order of their ids."""
+def _with_rows(results: Results) -> list[tuple[str, str, Listed, bool]]:
+    """Id and prefix of the results that have rows, they, and whether each is its method's latest.
+
+    In the order of their ids.
+    """
     both = ((res, listed(result)) for res, result in sorted(results.items()))
     having = {res: result for res, result in both if _has_rows(result.data)}
-    shared = Counter(result.method for result in having.values())
+    shared = Counter(result.asked for result in having.values())
+    latest: dict[str, Listed] = {}
+    for one in having.values():
+        if one.method not in latest or one.made >= latest[one.method].made:
+            latest[one.method] = one
     return [
-        (res, r.method if shared[r.method] == 1 else f"{r.method} ({res})", r)
+        (res, r.asked if shared[r.asked] == 1 else f"{r.asked} ({res})", r, latest[r.method] is r)
         for res, r in having.items()
     ]
 
@@ -212,7 +219,7 @@ def _fits(prefix: str, name: Any) -> bool:
     return len(prefix) + len(str(name)) < 2 * LONGEST_NAME - 2
 
 
-def _track_info(name: str, res: str, values: xr.DataArray) -> TrackInfo:
+def _track_info(name: str, res: str, values: xr.DataArray, latest: bool) -> TrackInfo:
     kind: Kind = "event" if values.dtype.kind == "b" else "line"
     asked = values.attrs.get("kind", kind)
     return TrackInfo(
@@ -220,7 +227,7 @@ def _track_info(name: str, res: str, values: xr.DataArray) -> TrackInfo:
         unit=str(values.attrs.get("unit", "")),
         group=str(values.attrs.get("group") or name),
         kind=asked if asked in ("line", "event") else kind,
-        shown=bool(values.attrs.get("shown", False)),
+        shown=latest and bool(values.attrs.get("shown", False)),
         source=res,
     )
 

@@ -10,6 +10,9 @@ import xarray as xr
 
 from policyscope.core.errors import BadFile, UnknownName
 from policyscope.core.result import Result
+from policyscope.panel.contract.library import ResultLine
+from policyscope.panel.shelf.asked import asked
+from policyscope.panel.shelf.lines import recorded
 from policyscope.panel.shelf.links import refuse_links_out
 from policyscope.panel.shelf.results import result_line
 from policyscope.panel.shelf.shelf import Shelf, result_signature
@@ -23,6 +26,8 @@ class Listed:
         method: its method.
         data: names, dimensions, types and attributes; only coordinates are read from it.
         load: gives the whole result, checked.
+        asked: what it answers, by which it is called.
+        made: ISO time, empty where it is unknown.
         path: of its folder, as a user would type it; empty where it was not saved.
         signature: changes when it is written anew.
     """
@@ -30,6 +35,8 @@ class Listed:
     method: str
     data: xr.Dataset
     load: Callable[[], Result]
+    asked: str = ""
+    made: str = ""
     path: str = ""
     signature: tuple[int, ...] = ()
 
@@ -52,7 +59,7 @@ def results_of(shelf: Shelf, rec: str) -> dict[str, Listed]:
         if line.recording == rec and not line.problem:
             signature = result_signature(folder)
 
-            make = partial(_listed, shelf, res, line.method, folder, signature)
+            make = partial(_listed, shelf, line, folder, signature)
             with suppress(BadFile, UnknownName):  # the library tells what is wrong with it
                 made = shelf.noted("headers", folder, signature, make)
                 found[res] = made or make()
@@ -63,15 +70,15 @@ def listed(result: Result | Listed) -> Listed:
     """A result in the form in which its views are looked for."""
     if isinstance(result, Listed):
         return result
-    return Listed(result.method, result.data, lambda: result)
+    told = asked(result.method, result.parameters)
+    made = recorded(result.provenance) or ""
+    return Listed(result.method, result.data, lambda: result, told, made)
 
 
-def _listed(
-    shelf: Shelf, res: str, method: str, folder: Path, signature: tuple[int, ...]
-) -> Listed:
+def _listed(shelf: Shelf, line: ResultLine, folder: Path, signature: tuple[int, ...]) -> Listed:
     refuse_links_out([folder], shelf.folder)
-    load = partial(shelf.result, res)
-    return Listed(method, _headers(folder), load, shelf.typed(folder), signature)
+    load, path, made = partial(shelf.result, line.id), shelf.typed(folder), line.made or ""
+    return Listed(line.method, _headers(folder), load, line.asked, made, path, signature)
 
 
 def _headers(folder: Path) -> xr.Dataset:
