@@ -50,6 +50,15 @@ def test_results_of_one_method_have_names_of_their_own_and_the_latest_is_shown(s
     assert [info.name for info in events] == ["shapley of value (rec~b): count"]
 
 
+def test_a_single_layer_is_called_like_its_method(shelf):
+    views = dataset(shelf.recording("rec"))[["weight", "identity"]]
+    save(shelf, views.isel(layer=[0]), "rec/explain/alone", "alone")
+    save(shelf, views, "rec/explain/both", "both")
+    found = {one.info.name: one.info.layers for one in from_results.result_overlays(
+        results_of(shelf, "rec"))}  # fmt: skip
+    assert found == {"alone: weight": ["alone"], "both: weight": ["head 0", "head 1"]}
+
+
 def dataset(recording, order=None):
     """Views of every kind, rows in any order."""
     rows = recording.rows(["q", "row_identity", PATTERN])

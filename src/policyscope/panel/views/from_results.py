@@ -74,7 +74,7 @@ def result_overlays(results: Results) -> list[ResultOverlay]:
                 info = OverlayInfo(
                     name=f"{prefix}: {name}",
                     over=over,
-                    layers=_layers(values),
+                    layers=_layers(values, result.asked),
                     unit=str(values.attrs.get("unit", "")),
                     signed=bool(values.attrs.get("signed", False)),
                     shown=latest and bool(values.attrs.get("shown", False)),
@@ -246,8 +246,11 @@ def _over(data: xr.Dataset, values: xr.DataArray) -> Literal["entities", "frame"
     return "scene" if over == "scene" and extent is not None and len(extent) == 4 else None
 
 
-def _layers(values: xr.DataArray) -> list[str]:
+def _layers(values: xr.DataArray, asked: str) -> list[str]:
+    """Names of layers; one alone is called like the method, as others may lie beside it."""
     dim = values.dims[1]
+    if values.sizes[dim] == 1:
+        return [asked.split(" ")[0]]
     if dim in values.coords:
         return [str(name) for name in values[dim].values]
     return [f"layer {i}" for i in range(values.sizes[dim])]
