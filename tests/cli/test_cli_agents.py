@@ -11,7 +11,7 @@ import xarray as xr
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
-from policyscope.agents.store import load_agent, save_agent
+from policyscope.agents.store import load_agent, save_agent, shipped_agents
 from policyscope.cli.main import main
 from policyscope.core.checks import Check
 from policyscope.core.result import Result
@@ -116,6 +116,15 @@ def test_show_describes_a_recording(folder, tmp_path, capsys):
     out = told(capsys, "show", str(tmp_path / "rec"))
     assert "2, seeds 0 to 1" in out
     assert "timed_out" in out
+
+
+def test_show_lists_the_shipped_agents_with_what_they_reach(capsys):
+    out = told(capsys, "show")
+    for name in shipped_agents():
+        line = next(line for line in out.splitlines() if name in line)
+        assert load_agent(name).env.id in line
+    assert "6.61 [6.3, 6.91], n 500" in " ".join(out.split())
+    assert "--card needs an agent" in refused(capsys, "show", "--card")
 
 
 def test_show_of_nothing_is_one_line(tmp_path, capsys):

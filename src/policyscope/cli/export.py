@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Write a recording as one HTML file: the panel's page with the recording in it.
 
-It needs no server and no network and opens from disk. Live changes, jobs and results are left to
-'policyscope panel'.
+It needs no server and no network and opens from disk. It has no live changes, explanations, forks,
+jobs, search for moments, map of steps and saved results: these need 'policyscope panel'.
 
 Other forms, each with flags of its own ('policyscope export --to FORM --help'), are chosen by
 --to or by how --out ends:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from policyscope.cli.flags import parse
-from policyscope.core.errors import BadFile
+from policyscope.core.errors import BadFile, PolicyscopeError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 EXAMPLES = """Describe an agent (modules, sites with shapes, card), a recording or a result.
 
+Without PATH: the shipped agents.
+
 examples:
+  policyscope show
   policyscope show highway-ego-attention
   policyscope show coinrun-gru --card
   policyscope show runs/rec
@@ -28,7 +31,7 @@ _CAPTION = "In brackets: 95 % intervals. The whole card as JSON: --card."
 class Args:
     """Flags of ``policyscope show``."""
 
-    path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
+    path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ""
     """Folder of an agent, a training run, a recording or a result, or a shipped agent's name, or
     the URL of a recording."""
     card: bool = False
@@ -41,7 +44,13 @@ def main(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if args.card:
+    if not args.path:
+        if args.card:
+            raise PolicyscopeError(
+                "--card needs an agent; 'policyscope show' lists the shipped ones"
+            )
+        _show_shipped(console)
+    elif args.card:
         _print_card(args.path)
     elif "://" in args.path or (Path(args.path) / "recording.json").is_file():
         from policyscope.recordings.show import show_recording
@@ -55,6 +64,22 @@ def main(argv: Sequence[str]) -> int:
     else:
         _show_agent(args.path, console)
     return 0
+
+
+def _show_shipped(console: "Console") -> None:
+    """Names of the shipped agents, where they act, and what they reach there."""
+    from rich.table import Table
+
+    from policyscope.agents.card import card_lines
+    from policyscope.agents.store import load_agent, shipped_agents
+
+    table = Table("agent", "acts in", "mean return [95 %]", box=None)
+    for name in sorted(shipped_agents()):
+        agent = load_agent(name)
+        reached = dict(card_lines(agent.card)).get("return", "not measured")
+        table.add_row(name, agent.env.id if agent.env else "none", reached)
+    console.print(table)
+    console.print("More of one: policyscope show AGENT", style="dim", markup=False)
 
 
 def _print_card(name: str) -> None:
