@@ -80,7 +80,9 @@ def _made(card: Card) -> Iterator[tuple[str, str]]:
 def _learned_from(card: Card) -> Iterator[tuple[str, str]]:
     chain = runs(card)
     if len(chain) > 1:
-        yield "runs before it", f"{len(chain) - 1}, each begun with the weights of the one before"
+        steps = ", ".join(f"{run['steps']:,}" for run in chain[:-1] if "steps" in run)
+        of = f" of {steps} environment steps" if steps else ""
+        yield "runs before it", f"{len(chain) - 1}{of}, each begun with weights of the one before"
     taught = [i for i, run in enumerate(chain, 1) if "teacher" in run]
     for who in dict.fromkeys(_teacher(chain[i - 1]["teacher"]) for i in taught):
         which = [str(i) for i in taught if _teacher(chain[i - 1]["teacher"]) == who]

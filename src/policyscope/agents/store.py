@@ -54,13 +54,13 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise BadFile(path, f"corrupted or truncated weights: {error}") from None
 
 
-def save_agent(agent: Agent, folder: Path) -> None:
+def save_agent(agent: Agent, folder: str | Path) -> None:
     """Write an agent's folder; checkpoints already in it stay.
 
     Raises:
         PolicyscopeError: the agent has a preprocessing module that is not registered.
     """
-    preprocess = preprocess_to_json(agent.preprocess)
+    preprocess, folder = preprocess_to_json(agent.preprocess), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / "weights.safetensors", agent.net.state_dict())
     if agent.initial is not None:

@@ -12,6 +12,7 @@ from policyscope.core.files import read_json, write_json
 from policyscope.training.checkpoint import State, load_state
 
 _MOST_TOLD = 5
+_STEP = "step_"
 
 
 def require_lengths(steps: int, save_every: int, checkpoints: int) -> None:
@@ -115,7 +116,25 @@ def keep_checkpoint(out: Path, net: nn.Module, passed: tuple[int, int], plan: An
     due = [k * plan.steps // plan.checkpoints for k in range(1, plan.checkpoints + 1)]
     if not any(passed[0] < at <= passed[1] for at in due):
         return False
-    path = out / "checkpoints" / f"step_{passed[1]:07d}.safetensors"
+    path = out / "checkpoints" / f"{_STEP}{passed[1]:07d}.safetensors"
     path.parent.mkdir(exist_ok=True)
     save_weights(path, net.state_dict())
     return True
+
+
+def steps_of(weights: str | None, trained: int) -> int:
+    """Environment steps that weights of a run have seen.
+
+    Args:
+        weights: their name in the run's folder; None for the newest ones.
+        trained: steps of the newest ones.
+
+    Example:
+        >>> steps_of("checkpoints/step_0733333", 2_000_000), steps_of("initial", 2_000_000)
+        (733333, 0)
+    """
+    name = (weights or "").removesuffix(".safetensors").rsplit("/", 1)[-1]
+    if name == "initial":
+        return 0
+    number = name.removeprefix(_STEP)
+    return int(number) if name.startswith(_STEP) and number.isdecimal() else trained

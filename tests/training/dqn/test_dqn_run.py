@@ -13,7 +13,7 @@ import torch
 from policyscope.agents.store import checkpoints, load_agent, load_weights
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.make import make, parse_env
-from policyscope.training.checkpoint import only_trainer
+from policyscope.training.checkpoint import load_state, only_trainer
 from policyscope.training.dqn import train as dqn
 from policyscope.training.dqn.config import PRESETS
 from policyscope.training.dqn.train import Plan, choose_network, train
@@ -97,6 +97,8 @@ def train_until(at: int, out: Path, monkeypatch) -> None:
 @pytest.mark.parametrize("at", [1, 19, 30])
 def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeypatch, at):
     train_until(at, tmp_path / "run", monkeypatch)
+    state = load_state(tmp_path / "run")
+    assert load_agent(tmp_path / "run").card["steps"] == (state[1]["step"] if state else 0)
     train(plan(tmp_path / "run"), resume=True)
     assert same_weights(whole, tmp_path / "run")
     assert curve(whole) == curve(tmp_path / "run")

@@ -13,6 +13,7 @@ from policyscope.agents.fit import fingerprint
 from policyscope.agents.store import checkpoints, load_agent, load_weights
 from policyscope.core.errors import BadFile, PolicyscopeError, UnknownName
 from policyscope.envs.make import parse_env
+from policyscope.training.checkpoint import load_state
 from policyscope.training.log import read_curve
 from policyscope.training.ppo import train as ppo
 from policyscope.training.ppo.actor import Actor
@@ -64,6 +65,7 @@ def test_a_run_begins_with_the_weights_of_another(whole, tmp_path, plan):
     told = load_agent(tmp_path / "on").card["start"]
     assert told["file"] == "checkpoints/step_0000128"
     assert told["card"]["config"]["widths"] == [4, 4, 4]
+    assert (told["card"]["steps"], load_agent(whole).card["steps"]) == (128, 256)
     kept = json.loads((tmp_path / "on" / "run.json").read_text())
     assert kept["start"] == told["weights"] != fingerprint(load_agent(whole))[:16]
 
@@ -123,6 +125,8 @@ def test_interrupted_and_resumed_gives_the_same_weights(whole, tmp_path, monkeyp
         patched.setattr(ppo, "advance", interrupting)
         with pytest.raises(KeyboardInterrupt):
             train(plan(tmp_path / "run"))
+    state = load_state(tmp_path / "run")
+    assert load_agent(tmp_path / "run").card["steps"] == (state[1]["step"] if state else 0)
     train(plan(tmp_path / "run"), resume=True)
     assert curve(whole) == curve(tmp_path / "run")
     assert same_weights(whole, tmp_path / "run")

@@ -17,7 +17,7 @@ import torch
 
 from policyscope.agents.agent import Agent
 from policyscope.agents.build import build_network
-from policyscope.agents.store import save_agent, save_weights
+from policyscope.agents.store import add_to_card, save_agent, save_weights
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.provenance import provenance
 from policyscope.core.threads import one_thread
@@ -189,6 +189,7 @@ def _save(plan: Plan, learner: Learner, actor: Actor) -> None:
     values = {"updates": learner.updates, **actor.values()}
     save_state(plan.out, actor.step, {**learner.arrays(), **actor.arrays()}, values)
     save_weights(plan.out / "weights.safetensors", learner.best.state_dict())
+    add_to_card(plan.out, "steps", actor.step)
 
 
 def _values(plan: Plan) -> dict[str, Any]:
@@ -209,6 +210,6 @@ def _card(plan: Plan) -> dict[str, Any]:
         "algorithm": "dqn",
         "config": plan.config.to_json(),
         "seed": plan.seed,
-        "steps": plan.steps,
+        "steps": 0,
         "provenance": provenance(plan.command, plan.seed, plan.env.versions),
     }

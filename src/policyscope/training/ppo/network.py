@@ -18,6 +18,7 @@ from policyscope.core.registry import find
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
 from policyscope.training.ppo.config import PPOConfig
+from policyscope.training.run import steps_of
 
 IMAGE_NETWORKS = ("impala", "impala_gru", "clear_cnn")
 FLAT_NETWORKS = ("actor_critic", "actor_critic_lstm")
@@ -104,14 +105,18 @@ def started(fresh: Agent, name: str | Path, weights: str | None = None) -> Agent
     for part, mine in ours.items():
         if mine != found.get(part):
             told = f"{found.get(part, 'none')} against {mine}"
-            taught = ", or take it as --teacher, which may be made otherwise"
+            fixed = part == "preprocess"
+            mends = ["which no setting changes" if fixed else "make them alike (--preset, --set)"]
+            if other.head == fresh.head == "categorical":
+                mends.append("take it as --teacher, which may be made otherwise")
             raise PolicyscopeError(
-                f"'{name}' has another {part} than this training: {told}; make them alike "
-                f"(--preset, --set){taught if other.head == 'categorical' else ''}"
+                f"'{name}' has another {part} than this training: {told}; {', or '.join(mends)}"
             )
     fresh.net.load_state_dict(other.net.state_dict())
     first = other.initial or {k: v.detach().clone() for k, v in other.net.state_dict().items()}
     kept = {k: v for k, v in other.card.items() if k != "evaluation"}
+    if "steps" in kept:
+        kept["steps"] = steps_of(weights, kept["steps"])
     start = {"weights": fingerprint(other)[:16], "file": weights or "weights", "card": kept}
     return replace(fresh, initial=first, card={"start": start})
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from policyscope.agents.agent import Agent
-from policyscope.agents.store import save_agent, save_weights
+from policyscope.agents.store import add_to_card, save_agent, save_weights
 from policyscope.core.errors import PolicyscopeError
 from policyscope.core.provenance import provenance
 from policyscope.envs.make import make
@@ -172,6 +172,7 @@ def _save(plan: Plan, learner: Learner, actor: Actor) -> None:
     values = {"updates": learner.updates, **actor.values()}
     save_state(plan.out, actor.step, {**learner.arrays(), **actor.arrays()}, values)
     save_weights(plan.out / "weights.safetensors", learner.net.state_dict())
+    add_to_card(plan.out, "steps", actor.step)
 
 
 def _values(plan: Plan, starts: Starts, teacher: Teacher | None, agent: Agent) -> dict[str, Any]:
@@ -197,7 +198,7 @@ def _card(plan: Plan, teacher: Teacher | None) -> dict[str, Any]:
         "algorithm": "ppo",
         "config": plan.config.to_json(),
         "seed": plan.seed,
-        "steps": plan.steps,
+        "steps": 0,
         **taught,
         "provenance": provenance(plan.command, plan.seed, plan.env.versions),
     }
