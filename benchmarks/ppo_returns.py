@@ -1,9 +1,11 @@
 """Returns of our PPO beside Stable-Baselines3's after equal steps: nothing is given up for speed.
 
 Both sides of a task have the same lanes, schedule, loss, widths and episodes. A figure is the
-lower end of the 95 % interval of a difference: our mean return less the peer's, of the episodes
-that ended in the last fifth of the steps, seeds resampled on each side (bootstrap). The goal was
-set beforehand: no more than 5 % of the largest return below the peer.
+lower end of the 95 % interval of a difference: our mean return less the peer's, seeds resampled on
+each side (bootstrap). The goal was set beforehand: no more than 5 % of the largest return below.
+Figures are of the episodes that ended in the last fifth of the steps, where both have learned, and
+with `_whole`, where the networks are the same, of all: the mean of ten means, one for each tenth
+of the steps, which tells how fast one learns and does not stop at the largest return.
 
 - ppo_cartpole: CartPole (preset `classic`), their perceptrons of twice 64 units and ours;
   ppo_cartpole_bfloat16: the same with our products in bfloat16, as in the figures of speed.
@@ -22,6 +24,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import product
 
 # Threads that wait for work must not spin: read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -38,8 +41,9 @@ from policyscope.training.ppo.config import PRESETS, PPOConfig
 from ppo_peers import Lanes, sb3_flat, sb3_recurrent
 from ppo_sides import ours, planned, their_lanes
 
-LATE = 0.8
-"""Share of the steps after which returns count."""
+SPANS = {"return": [(0.8, 1.0)], "return_whole": [(i / 10, (i + 1) / 10) for i in range(10)]}
+"""Shares of the steps whose mean returns are averaged, by part of a run."""
+WORDS = {"return": "last 20 %", "return_whole": "mean of ten tenths"}
 MARGIN = 0.05
 """How far below the peer our mean may lie, as a share of the largest return."""
 RESAMPLES = 20_000
@@ -82,6 +86,7 @@ class Task:
         most: the largest return.
         sides: configurations of ours by name; the first is the peer's too.
         peer: makes the peer's model of lanes, configuration and seed.
+        parts: of the run whose returns are compared.
         what: said of the task in words.
     """
 
@@ -90,6 +95,7 @@ class Task:
     most: float
     sides: dict[str, PPOConfig]
     peer: Callable[[Lanes, PPOConfig, int], object]
+    parts: tuple[str, ...]
     what: str
 
 
@@ -97,9 +103,9 @@ CLASSIC = PRESETS["classic"]
 WIDTHS = (4, 8, 8)
 TASKS = {
     "ppo_cartpole": Task(
-        EnvSpec("gym:CartPole-v1"), 75_000, 500.0,
+        EnvSpec("gym:CartPole-v1"), 100_000, 500.0,
         {"": CLASSIC, "_bfloat16": replace(CLASSIC, precision="bfloat16")},
-        sb3_flat, "CartPole-v1",
+        sb3_flat, ("return", "return_whole"), "CartPole-v1",
     ),
     "ppo_recall": Task(
         EnvSpec("gym:PolicyscopeColours-v0"), 36_000, 1.0,
@@ -108,13 +114,13 @@ TASKS = {
             minibatches=4, gamma=0.99, lr=2e-3, value_clip=0.0, normalise_reward=False,
         )},
         lambda lanes, config, seed: sb3_recurrent(lanes, config, seed, WIDTHS),
-        "a colour recalled from five frames before (chance 0.5)",
+        ("return",), "a colour recalled from five frames before (chance 0.5)",
     ),
 }  # fmt: skip
 
 
-def run(name: str, side: str, seed: int, steps: int) -> float:
-    """Train once; mean late return."""
+def run(name: str, side: str, seed: int, steps: int) -> dict[str, float]:
+    """Train once; mean returns by part of the run."""
     torch.set_num_threads(1)
     task = TASKS[name]
     with ExitStack() as stack:
@@ -131,7 +137,18 @@ def run(name: str, side: str, seed: int, steps: int) -> float:
                 iteration()
             rows = read_curve(plan.out / "curve.jsonl")
             ended = [(row["step"], row["return"]) for row in rows if "return" in row]
-    return statistics.fmean(earned for step, earned in ended if step > LATE * steps)
+    return {part: averaged(ended, steps, SPANS[part]) for part in task.parts}
+
+
+def averaged(ended: Returns, steps: int, spans: list[tuple[float, float]]) -> float:
+    """Mean of the mean returns of some spans of a run; a span where no episode ended is left out.
+
+    Example:
+        >>> averaged([(1, 10.0), (2, 20.0), (4, 35.0)], 4, [(0.0, 0.5), (0.5, 1.0)])
+        25.0
+    """
+    told = ([x for t, x in ended if a * steps < t <= b * steps] for a, b in spans)
+    return statistics.fmean(statistics.fmean(returns) for returns in told if returns)
 
 
 def difference(ours: list[float], peer: list[float]) -> Interval:
@@ -151,8 +168,8 @@ def difference(ours: list[float], peer: list[float]) -> Interval:
     return Interval(apart, float(low), float(high), len(ours))
 
 
-def told(name: str, side: str, found: dict[str, list[float]], steps: int) -> None:
-    """Print a figure."""
+def told(name: str, side: str, part: str, found: dict[str, list[float]], steps: int) -> None:
+    """Print a figure of a part of the runs."""
     task, apart = TASKS[name], difference(found[side], found["peer"])
     means = ", ".join(
         f"{who} {statistics.fmean(found[key]):.4g} (seeds {min(found[key]):.4g} to "
@@ -160,12 +177,12 @@ def told(name: str, side: str, found: dict[str, list[float]], steps: int) -> Non
         for who, key in (("ours", side), ("peer", "peer"))
     )
     unit = (
-        f"lower end of the 95 % interval of the difference in mean return, last 20 % of {steps} "
-        f"steps, {task.what}: {means}, difference {apart.mean:.3g} "
+        f"lower end of the 95 % interval of the difference in mean return, {WORDS[part]} of "
+        f"{steps} steps, {task.what}: {means}, difference {apart.mean:.3g} "
         f"[{apart.low:.3g}, {apart.high:.3g}]; n seeds a side"
     )
     report(
-        f"{name}_return{side}", apart.low, None,
+        f"{name}{side}_{part}", apart.low, None,
         goal=-MARGIN * task.most, goal_on="ours", better="higher", unit=unit, n=apart.n,
     )  # fmt: skip
 
@@ -190,13 +207,13 @@ def main() -> None:
             # seeds of all sides side by side: what happens on the machine meets all alike
             asked = [(side, seed) for seed in range(options.seeds) for side in sides]
             runs = [pool.submit(run, name, *one, steps) for one in asked]
-            found: dict[str, list[float]] = {side: [] for side in sides}
+            found = {side: [] for side in sides}
             for (side, seed), done in zip(asked, runs, strict=True):
                 found[side].append(done.result())
-                got = f"mean return {found[side][-1]:.4g}"
+                got = ", ".join(f"{part} {x:.4g}" for part, x in found[side][-1].items())
                 print(f"{name} {side or 'ours'}, seed {seed}: {got}", file=sys.stderr)
-            for side in TASKS[name].sides:
-                told(name, side, found, steps)
+            for side, part in product(TASKS[name].sides, TASKS[name].parts):
+                told(name, side, part, {s: [x[part] for x in found[s]] for s in sides}, steps)
 
 
 if __name__ == "__main__":

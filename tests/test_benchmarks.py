@@ -121,7 +121,7 @@ def test_returns_miss_their_goal_where_they_are_worse_or_tell_too_little(returns
     near, wide = (draws.normal(450, spread, 10).tolist() for spread in (5, 90))
     lower = [x - 40 for x in near]
     for ours, peer, met in [(near, near, True), (lower, near, False), (wide, wide, False)]:
-        returns.told("ppo_cartpole", "", {"": ours, "peer": peer}, 100)
+        returns.told("ppo_cartpole", "", "return", {"": ours, "peer": peer}, 100)
         line = json.loads(capsys.readouterr().out)
         assert measure.met(line) is met
         assert line["n"] == 10
@@ -135,6 +135,18 @@ def test_the_interval_of_a_difference_is_that_of_two_independent_means(returns):
     assert found.mean == pytest.approx(ours.mean() - peer.mean())
     assert found.low == pytest.approx(found.mean - 1.96 * error, abs=0.1 * error)
     assert found.high == pytest.approx(found.mean + 1.96 * error, abs=0.1 * error)
+
+
+def test_a_run_that_learns_late_is_told_from_one_that_learns_early(returns):
+    """At the end both hold the pole; the wrong variant, a mean of episodes, favours short ones."""
+    late, early = ([10.0] * 50 + [500.0] * n for n in (5, 8))
+    steps = [np.cumsum(np.array(x)).astype(int).tolist() for x in (late, early)]
+    whole, end = returns.SPANS["return_whole"], returns.SPANS["return"]
+    both = [list(zip(t, x, strict=True)) for t, x in zip(steps, (late, early), strict=True)]
+    assert [returns.averaged(x, x[-1][0], end) for x in both] == [500.0, 500.0]
+    slow, fast = (returns.averaged(x, x[-1][0], whole) for x in both)
+    assert slow < fast - 20
+    assert fast > 400 > np.mean(early) * 3
 
 
 @pytest.mark.slow
