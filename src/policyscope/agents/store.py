@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from policyscope.agents.agent import Agent
@@ -18,7 +18,7 @@ from policyscope.agents.build import build_network
 from policyscope.agents.heads import ACTING, HEADS
 from policyscope.agents.preprocess import build_preprocess, preprocess_to_json
 from policyscope.core.errors import BadFile, NoSuchFolder, UnknownName
-from policyscope.core.files import read_json, write_json
+from policyscope.core.files import atomic_file, read_json, write_json
 from policyscope.core.plugins import import_named_plugins
 from policyscope.envs.spec import EnvSpec
 from policyscope.envs.stepper import Space
@@ -34,10 +34,9 @@ def shipped_agents() -> dict[str, Path]:
 
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
     """Write weights beside, then rename, so that a killed process leaves no torn file."""
-    beside = path.with_suffix(".part")
-    save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, beside)
-    beside.chmod(0o644)  # safetensors leaves it to its owner alone
-    beside.replace(path)
+    data = save({k: v.detach().cpu().contiguous() for k, v in weights.items()})
+    with atomic_file(path) as beside:  # safetensors' own leaves files of any name behind a kill
+        beside.write_bytes(data)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
