@@ -71,6 +71,8 @@ def test_values_without_an_entity_have_a_unit(found, tmp_path):
     ],
 )
 def test_a_mean_of_pairs_says_how_far_they_differ(found, ends, told):
-    data = found.fork.data.assign(difference=found.fork.data["difference"].copy(data=np.array(ends)))
+    data = found.fork.data.assign(
+        difference=found.fork.data["difference"].copy(data=np.array(ends))
+    )
     other = replace(found, fork=replace(found.fork, data=data))
     assert dict(lines_of(other))["played on"] == f"return {told}"

@@ -16,13 +16,10 @@ FIGURES = ["deletion", "insertion", "infidelity", "untrained", "spread", "remova
 WAYS = ["higher", "higher", "lower", "lower", "lower", "higher"]
 
 
-def browser():
-    pytest.importorskip("playwright")
-    from policyscope.panel.browser import chromium, installed
-
-    if installed() is None:
-        pytest.skip("no Chromium on this machine")
-    return chromium()
+@pytest.fixture
+def page(browser):
+    with browser.new_context() as context:
+        yield context.new_page()
 
 
 def audit():
@@ -56,53 +53,47 @@ def right_ends(page, selector):
     return page.evaluate(script)
 
 
-def test_six_panels_and_their_numbers_fit_a_thousand_pixels(tmp_path):
+def test_six_panels_and_their_numbers_fit_a_thousand_pixels(page, tmp_path):
     path = tmp_path / "audit.html"
     write_audit_page(audit(), path)
-    with browser() as chromium:
-        page = chromium.new_page()
-        page.goto(path.as_uri())
-        assert overflow(page, 1000) == 0
-        titles = right_ends(page, ".infolayer .annotation-text")
-        assert len(titles) == len(FIGURES)
-        assert max(titles) <= 1000
-        assert max(right_ends(page, "td")) <= 1000
-        text = page.inner_text("body")
-        assert "0.50, n 31" in text
-        assert "[0.25, 0.75]" in text
-        assert "take --method occlusion" in text, "the mend stands with what was left out"
-        assert "rec: made/up, 1 episode from seed 4 on" in text
+    page.goto(path.as_uri())
+    assert overflow(page, 1000) == 0
+    titles = right_ends(page, ".infolayer .annotation-text")
+    assert len(titles) == len(FIGURES)
+    assert max(titles) <= 1000
+    assert max(right_ends(page, "td")) <= 1000
+    text = page.inner_text("body")
+    assert "0.50, n 31" in text
+    assert "[0.25, 0.75]" in text
+    assert "take --method occlusion" in text, "the mend stands with what was left out"
+    assert "rec: made/up, 1 episode from seed 4 on" in text
 
 
-def test_a_figure_of_fixed_width_would_be_cut(tmp_path):
+def test_a_figure_of_fixed_width_would_be_cut(page, tmp_path):
     """What the page avoids: plotly draws a layout's width however narrow the window is."""
     figure = dress(go.Figure(layout={"width": 1180, "height": 300, "margin": {"t": 90}}))
     figure.add_scatter(x=[0, 1], y=[0, 1])
     fixed, fitted = tmp_path / "fixed.html", tmp_path / "fitted.html"
     fixed.write_text(figure.to_html(), encoding="utf-8")
     write_page(fitted, "fitted", [titled(figure, "Title", "words")])
-    with browser() as chromium:
-        page = chromium.new_page()
-        for path, cut in ((fixed, True), (fitted, False)):
-            page.goto(path.as_uri())
-            overflow(page, 1000)
-            assert (max(right_ends(page, ".main-svg")) > 1000) == cut, path.name
-        assert overflow(page, 700) == 0, "below its narrowest the figure scrolls, not the page"
-        assert max(right_ends(page, ".main-svg")) > 700
+    for path, cut in ((fixed, True), (fitted, False)):
+        page.goto(path.as_uri())
+        overflow(page, 1000)
+        assert (max(right_ends(page, ".main-svg")) > 1000) == cut, path.name
+    assert overflow(page, 700) == 0, "below its narrowest the figure scrolls, not the page"
+    assert max(right_ends(page, ".main-svg")) > 700
 
 
-def test_long_text_is_broken_and_numbers_are_not(tmp_path):
+def test_long_text_is_broken_and_numbers_are_not(page, tmp_path):
     path = tmp_path / "page.html"
     reads = "1: ranks entities as their removal from the scene does, 0: unlike it; " * 3
     parts = [table("T", ("a", "b"), [("x", reads), ("y", "-0.127 [-0.338, 0.106]")]),
              code("result = " + "attribute(open_recording('runs/coin'), " * 6)]  # fmt: skip
     write_page(path, "page", parts)
-    with browser() as chromium:
-        page = chromium.new_page()
-        page.goto(path.as_uri())
-        assert overflow(page, 600) == 0
-        high = page.evaluate("[...document.querySelectorAll('tr')].map(r=>r.clientHeight)")
-        assert high[1] > 1.8 * high[2]
+    page.goto(path.as_uri())
+    assert overflow(page, 600) == 0
+    high = page.evaluate("[...document.querySelectorAll('tr')].map(r=>r.clientHeight)")
+    assert high[1] > 1.8 * high[2]
 
 
 @pytest.mark.parametrize("width", [500, 1180])
