@@ -227,6 +227,8 @@ def completeness(others: Sequence[str]) -> None:
     for name, target, site in (
         ("coinrun-gru", "value", "embedder.block2.conv"),
         ("coinrun-gru", "value", "preprocess"),
+        ("coinrun-clear", "value", "2b.relu"),
+        ("coinrun-clear", "value", "preprocess"),
         ("highway-ego-attention", "q[FASTER]-q[SLOWER]", "preprocess"),
         *((other, "value", "preprocess") for other in others),
     ):

@@ -5,7 +5,7 @@ level for each episode, keeps keyframes and finds why each episode ended; the ba
 next level by itself and copies its frames. A second figure has the entities of every lane read
 before each step, as a recording does.
 
-    python benchmarks/procgen.py --lanes 64 --steps 1000 --repeats 5
+    python benchmarks/procgen.py --lanes 64 --steps 1000 --repeats 11
 """
 
 import argparse
@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lanes", type=int, default=64)
     parser.add_argument("--steps", type=int, default=1000, help="steps of each lane in a repeat")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=11)
     options = parser.parse_args()
     measure(options.lanes, options.steps, options.repeats)
 
