@@ -7,7 +7,7 @@ import pytest
 
 from policyscope.attribution.config import AttributionConfig
 from policyscope.attribution.explain import attribute
-from policyscope.cli.attribution_tables import audit_table
+from policyscope.cli.attribution_tables import TOP, audit_table
 from policyscope.cli.main import main
 from policyscope.cli.table_parts import interval_text, number_text
 from policyscope.recordings.read import open_recording
@@ -46,6 +46,20 @@ def test_kinds_of_several_episodes_have_intervals(road, capsys, monkeypatch):
     signed = interval_text(line["signed_interval"], ".2g").replace("\\", "")
     assert line["signed_interval"]["n"] == 3
     assert any(row.startswith(f"vehicles {line['steps']} 3 {signed} ") for row in table)
+
+
+def test_a_table_says_how_many_entities_it_leaves_out(road, capsys, monkeypatch):
+    values, table = told(capsys, monkeypatch, f"{road}:0", "--method", "occlusion", *FEW)
+    assert len(values["entities"]) > TOP
+    assert f"the first {TOP} of {len(values['entities'])}; --json has all" in table
+
+
+def test_too_few_samples_say_what_helps(road, capsys, monkeypatch):
+    few = ["--attribution.exact", "2", "--attribution.samples", "4", *FEW]
+    asked = (f"{road}:0", "--method", "shapley", "--target", "q[FASTER]", *few)
+    values, table = told(capsys, monkeypatch, *asked)
+    assert not values["passed"]
+    assert "four times the samples halve it (--help: samples)" in table
 
 
 def test_each_action_has_intervals(road, capsys, monkeypatch):

@@ -164,7 +164,8 @@ def _conductance(console: Console, told: Mapping[str, Any]) -> None:
 def _entities(console: Console, values: Mapping[str, Any]) -> None:
     """Who accounts for most over the steps: of one episode by identity, of several by kind."""
     what = "entity" if values["n"]["episodes"] == 1 else "kind"
-    lines = values["entities" if what == "entity" else "kinds"][:TOP]
+    found = values["entities" if what == "entity" else "kinds"]
+    lines = found[:TOP]
     summed = lines[0]["absolute"] is not None
     alone = "values of this method do not add up"
     if what == "kind":
@@ -179,6 +180,8 @@ def _entities(console: Console, values: Mapping[str, Any]) -> None:
         markup=False, style="dim",
     )  # fmt: skip
     console.print(table)
+    if len(found) > TOP:
+        console.print(f"the first {TOP} of {len(found)}; --json has all", style="dim")
 
 
 def _identities(lines: Sequence[Mapping[str, Any]], summed: bool) -> Table:

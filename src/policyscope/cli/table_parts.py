@@ -77,6 +77,8 @@ def put_checks(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
             "FAILED: {}: {}, {} {}".format(c["name"], value, c["sense"], bound),
             style="bold red", markup=False,
         )  # fmt: skip
+        if c["name"].startswith("standard error"):
+            console.print("  four times the samples halve it (--help: samples)", markup=False)
 
 
 def put_places(console: Console, values: Mapping[str, Any]) -> None:

@@ -50,4 +50,4 @@ def unchecked_because(config: AttributionConfig, told: Told) -> str:
         return "exact: every coalition was looked at"
     if config.method in THROUGH:
         return "part of the change goes round the site, so that no sum is known"
-    return "no sum that it could miss"
+    return f"{config.method} promises no sum; the trust line says how far its values hold"
