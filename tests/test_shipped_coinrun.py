@@ -58,9 +58,10 @@ def test_the_curves_of_all_its_runs_come_along(agent, name):
     cards = list(chain(agent.card))[::-1]
     assert len(curves) == len(cards)
     for curve, card in zip(curves, cards, strict=True):
-        assert 0.2 * card["steps"] < curve.step[-1] <= card["steps"]  # a run may be stopped
+        assert curve.step[-1] > 0.9 * card["steps"]  # and further than the weights gone on with
         assert len(curve.step) == len(curve.mean) >= 20
         assert len(curve.looks) >= 2
+    assert curves[-1].step[-1] <= cards[-1]["steps"]
     episodes = card["episodes"]
     assert curves[-1].episodes.sum() == pytest.approx(episodes, rel=0.01)
     assert curves[-1].mean[-5:].mean() == pytest.approx(

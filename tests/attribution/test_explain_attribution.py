@@ -280,10 +280,10 @@ def test_the_panel_lays_the_vehicles_shares_over_them(road):
     assert [(o.info.over, o.info.signed) for o in overlays] == [("entities", True)] * 2
     each, sums = sorted(overlays, key=lambda o: len(o.info.layers), reverse=True)
     assert (each.info.layers[:2], each.info.shown) == (["sum", "presence"], False)
-    assert (sums.info.layers, sums.info.shown) == (["sum"], True)
-    assert {"attribution: gap", "attribution: target"} <= {
-        t.info.name for t in result_tracks(found)
-    }
+    assert (sums.info.layers, sums.info.shown) == (["integrated_gradients"], True)
+    tracks = {tuple(t.info.name.rsplit(": ", 1)) for t in result_tracks(found)}
+    ours = "integrated_gradients of q[taken] - mean of q over 3 actions, episode 0"
+    assert {(ours, "gap"), (ours, "target")} <= tracks
 
 
 def test_the_command_line_gives_the_same_numbers(road, capsys, tmp_path):

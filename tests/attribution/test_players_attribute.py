@@ -74,6 +74,21 @@ def test_entities_of_frames_have_lines_by_kind(coinrun):
     assert "map" in result.data
 
 
+def test_a_target_may_compare_with_the_recorded_decision_and_read_a_site(coinrun):
+    first = int(coinrun.episodes["episode"].iloc[0])
+
+    def change(target):
+        own = AttributionConfig(
+            method="shapley", players="entities", target=target, trust=False, initialisations=0
+        )
+        return float(attribute(coinrun, own, first, 4).data["change"][0])
+
+    apart = change("same[value]"), change("site[embedder.relufc][3]")
+    mixed = change("same[value]+0.5*site[embedder.relufc][3]")
+    assert min(map(abs, apart)) > 1e-4
+    assert mixed == pytest.approx(apart[0] + 0.5 * apart[1], abs=1e-5)
+
+
 @pytest.mark.parametrize("players", ["features:1", "entities"])
 def test_players_belong_to_shapley_values(summing, players):
     with pytest.raises(PolicyscopeError, match="those of --method shapley, not of occlusion"):

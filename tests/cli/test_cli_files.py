@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,24 +63,19 @@ def test_places_that_cannot_be_written(agent, recording, tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        SafetensorError("Error while serializing: I/O error: No space left (os error 28)"),
-        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-    ],
-)
-def test_a_disk_that_is_full_while_a_recording_begins(agent, tmp_path, monkeypatch, capsys, error):
+def test_a_disk_that_is_full_while_a_recording_begins(agent, tmp_path, monkeypatch, capsys):
     from policyscope.agents import store
 
-    right = store.save_file
+    right = store.atomic_file
 
-    def refuse(tensors, path, *rest, **more):
-        if str(tmp_path / "rec") in str(path):
-            raise error
-        return right(tensors, path, *rest, **more)
+    @contextmanager
+    def refuse(path):
+        with right(path) as beside:
+            if str(tmp_path / "rec") in str(path):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            yield beside
 
-    monkeypatch.setattr(store, "save_file", refuse)
+    monkeypatch.setattr(store, "atomic_file", refuse)
     said = one_line(capsys, ["record", agent, "--episodes", 1, "--out", tmp_path / "rec"]).strip()
     assert said.startswith(f"error: {tmp_path / 'rec'}: ")
     assert "No space left on device" in said

@@ -147,6 +147,7 @@ def test_pictures_of_both_sizes_are_right_to_the_pixel(visitor, coinrun):
     page.keyboard.press("ArrowRight")
     lane.step(int(coinrun.episode(K)["action"].values[8]))
     np.testing.assert_array_equal(drawn(page, 512, 9), lane.render(512))
+    page.wait_for_function("location.hash.includes('step=9')")
     page.reload()
     np.testing.assert_array_equal(drawn(page, 512, 9), lane.render(512))
     page.get_by_role("button", name="64", exact=True).click()

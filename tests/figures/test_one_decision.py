@@ -52,7 +52,7 @@ def test_the_page_of_one_decision_says_target_and_place(tmp_path):
     path = tmp_path / "page.html"
     write_attribution_page(by_vehicle([-0.25, 5.0, 0.0], [5]), path)
     text = path.read_text(encoding="utf-8")
-    assert "shapley of q[taken] - mean of q" in text
+    assert "shapley of q[taken] - mean of q over 2 actions" in text
     assert "At preprocess, episode 3, step 5: the target is 4.15 return." in text
     assert "mean of the absolute value" not in text, "a mean over vehicles says nothing here"
     assert "unit: return" in text
@@ -95,5 +95,5 @@ def test_steps_that_were_drawn_keep_their_numbers():
     ],
 )
 def test_other_differences_are_no_means(target):
-    assert target_title(USUAL) == "q[taken] - mean of q"
+    assert target_title(USUAL) == "q[taken] - mean of q over 2 actions"
     assert target_title(target) == target

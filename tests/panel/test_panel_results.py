@@ -58,7 +58,7 @@ def test_results_of_one_method_are_told_apart(client, served):
     usual = "q[taken] - 0.333333*q[SLOWER] - 0.333333*q[IDLE] - 0.333333*q[FASTER]"
     given = {
         "a": ("shapley", usual, "preprocess", "episode=3, step=5",
-              "shapley of q[taken] - mean of q, 3:5"),
+              "shapley of q[taken] - mean of q over 3 actions, 3:5"),
         "b": ("grad_cam", "value", "4a.relu", "episode=3",
               "grad_cam of value at 4a.relu, episode 3"),
         "c": ("gradient", "value", "preprocess", "", "gradient of value"),

@@ -22,6 +22,7 @@ from policyscope.envs.stepper import Space, Start
 from policyscope.recordings.check import check_recording
 from policyscope.recordings.find.search import find
 from policyscope.recordings.importers.trajectory import Kept, Trajectory, write_recording
+from policyscope.recordings.levels import with_levels
 from policyscope.recordings.read import Recording, open_recording
 from policyscope.recordings.record import record
 from policyscope.recordings.shards.checksums import file_sum, sealed
@@ -131,7 +132,7 @@ def test_an_early_recording_opens_with_its_levels_and_goes_on(copied, coinrun, a
     assert check_recording(copied) == []
 
 
-def test_episodes_of_another_program_have_the_levels_of_the_seeds_they_tell(tmp_path):
+def test_episodes_of_another_program_have_the_levels_of_the_seeds_they_tell(tmp_path, capsys):
     obs, one = np.zeros((2, 64, 64, 3), np.uint8), np.ones(2)
     told = [Trajectory(obs, one.astype(int), one, "terminated", seed=k) for k in (4, None)]
     space = Space((64, 64, 3), "uint8", actions=ACTIONS)
@@ -142,8 +143,16 @@ def test_episodes_of_another_program_have_the_levels_of_the_seeds_they_tell(tmp_
         assert check_recording(tmp_path / name) == []
     lines = open_recording(tmp_path / "coinrun").episodes["level"]
     assert lines[0] == 501
-    assert np.isnan(lines[1])
+    assert lines[1] is pd.NA
     assert main(["show", str(tmp_path / "coinrun")]) == 0
+    capsys.readouterr()
+    assert main(["find", str(tmp_path / "coinrun"), "steps > 0", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert [line["level"] for line in found] == [501, None]
+    assert main(["find", str(tmp_path / "coinrun"), "steps > 0"]) == 0
+    assert "nan" not in (shown := capsys.readouterr().out).lower()
+    assert "NA" not in shown
+    assert " 501 " in shown
     assert origin_of(open_recording(tmp_path / "coinrun"), 0)["level of the episode"] == "501"
     assert "level of the episode" not in origin_of(open_recording(tmp_path / "coinrun"), 1)
 
@@ -160,3 +169,10 @@ def test_a_world_without_levels_has_no_such_column(tmp_path):
     assert "level" not in kept.episode(0).attrs
     assert "level" not in pq.read_table(kept.path / "episodes.parquet").column_names
     assert check_recording(kept.path) == []
+
+
+def test_a_recording_whose_options_are_not_offered_opens_without_levels():
+    table = pd.DataFrame({"seed": [3, 4]})
+    odd = EnvSpec("procgen/coinrun", {"use_sequential_levels": True})
+    assert list(with_levels(table, odd)) == ["seed"]
+    assert with_levels(table, COINRUN)["level"].tolist() == [500, 501]

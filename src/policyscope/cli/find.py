@@ -95,6 +95,7 @@ def _values(args: Args, found: "pd.DataFrame", episodes: int) -> dict:
 
 
 def _table(args: Args, found: "pd.DataFrame", episodes: int) -> None:
+    import pandas as pd
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -115,7 +116,7 @@ def _table(args: Args, found: "pd.DataFrame", episodes: int) -> None:
     for line in found.head(args.limit).to_dict("records"):
         first, last = line["step"], line["until"]
         steps = str(first) if first == last else f"{first}-{last}"
-        level = [f"{line['level']:.0f}"] if leveled else []
+        level = ["" if line["level"] is pd.NA else str(line["level"])] if leveled else []
         number = [rounded(line["number"], 4)] if numbered else []
         ended = escape(str(line["outcome"])), rounded(line["return"], 4)
         table.add_row(str(line["episode"]), *level, steps, *number, *ended)

@@ -130,7 +130,7 @@ def _bars(result: Result, sums: pd.Series, where: str, mode: str) -> go.Figure:
 
 def _told(value: float, most: float) -> str:
     """A number beside its bar; what has no bar next to the largest is called that."""
-    return "about 0" if trifling(value, most) else rounded(value)
+    return "about 0" if value and trifling(value, most) else rounded(value)
 
 
 def _named(steps: Int[np.ndarray, " T"]) -> Int[np.ndarray, " K"]:

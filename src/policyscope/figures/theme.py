@@ -95,7 +95,8 @@ def titled(figure: go.Figure, title: str, words: str, mode: str = "light") -> go
     layout = figure.layout
     letters = int((NARROWEST * layout.width - _MARGINS) / _LETTER)
     lines = textwrap.wrap(words, letters, break_on_hyphens=False)
-    below = f"<span style='font-size:13px;color:{ink(mode)['soft']}'>{'<br>'.join(lines)}</span>"
+    told = "<br>".join(map(html.escape, lines))
+    below = f"<span style='font-size:13px;color:{ink(mode)['soft']}'>{told}</span>"
     more = _LINE * (len(lines) - 1)
     return figure.update_layout(
         title={"text": f"{html.escape(title)}<br>{below}", "y": 1, "yref": "container",

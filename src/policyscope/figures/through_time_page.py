@@ -10,7 +10,8 @@ from policyscope.attribution.results.time_summary import (
 from policyscope.core.numbers import rounded
 from policyscope.core.result import Result
 from policyscope.core.stats import Interval
-from policyscope.figures.page import code, note, table, write_page
+from policyscope.figures.origin import origin
+from policyscope.figures.page import note, table, write_page
 from policyscope.figures.through_time import draw
 from policyscope.figures.trust_table import checks_table, trust_table
 
@@ -63,7 +64,7 @@ def write_through_time_page(result: Result, path: Path, mode: str = "light") -> 
         table("By steps ago", (*heads, "decisions"), lines),
         trust_table(result.data.attrs["trust"], _TRUST),
         checks_table(result.checks),
-        code(result.python or "", "Again in Python"),
+        *origin(result),
     ]
     write_page(path, f"{result.data.attrs['target']} through time", parts, mode)
 

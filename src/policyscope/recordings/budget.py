@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 
 from policyscope.agents.agent import Agent
 from policyscope.core.errors import BadFile, system_cause
@@ -240,7 +239,7 @@ def _scratch() -> Iterator[Path]:
     try:
         with tempfile.TemporaryDirectory() as place:
             yield Path(place) / "rec"
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         cause = f"the probe of the recording's size cannot be written: {system_cause(error)}"
         raise BadFile(tempfile.gettempdir(), cause, "make room there or set TMPDIR") from None
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from policyscope.core.errors import PolicyscopeError
 from policyscope.envs.levels import level_of_seed
 from policyscope.envs.spec import EnvSpec
 
@@ -32,14 +33,19 @@ def with_levels(table: pd.DataFrame, env: EnvSpec) -> pd.DataFrame:
         env: where.
 
     Returns:
-        The table as it is where it tells the levels, or where none of them is known.
+        The table as it is where it tells the levels, or where none of them is known, as of an
+        environment whose options this version does not offer.
     """
     if LEVEL in table and not table[LEVEL].isna().any():
         return table
     seeds = [None if pd.isna(seed) else int(seed) for seed in table["seed"]]
-    found = levels(env, seeds)
+    try:
+        found = levels(env, seeds)
+    except PolicyscopeError:
+        return table
     if all(level is None for level in found):
         return table
+    kind = "Int64" if None in found else "int64"
     told = table.drop(columns=LEVEL, errors="ignore")
-    told.insert(list(told).index("seed") + 1, LEVEL, pd.Series(found, told.index))
+    told.insert(list(told).index("seed") + 1, LEVEL, pd.Series(found, told.index, kind))
     return told

@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from safetensors import SafetensorError
-
 from policyscope.agents.agent import Agent
 from policyscope.agents.store import load_agent
 from policyscope.core.errors import BadFile, PolicyscopeError, system_cause
@@ -183,7 +181,7 @@ def record_plan(
             finally:
                 remove_parts(folder)
             rebuild_episodes(folder, list(range(plan.shards)))
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise unwritable(folder, "the recording", error) from None
     return open_recording(folder)
 

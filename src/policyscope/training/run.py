@@ -122,8 +122,8 @@ def keep_checkpoint(out: Path, net: nn.Module, passed: tuple[int, int], plan: An
     return True
 
 
-def steps_of(weights: str | None, trained: int) -> int:
-    """Environment steps that weights of a run have seen.
+def steps_of(weights: str | None, trained: int) -> int | None:
+    """Environment steps that weights of a run have seen; None where their name tells nothing.
 
     Args:
         weights: their name in the run's folder; None for the newest ones.
@@ -133,8 +133,8 @@ def steps_of(weights: str | None, trained: int) -> int:
         >>> steps_of("checkpoints/step_0733333", 2_000_000), steps_of("initial", 2_000_000)
         (733333, 0)
     """
-    name = (weights or "").removesuffix(".safetensors").rsplit("/", 1)[-1]
-    if name == "initial":
-        return 0
+    name = (weights or "weights").rsplit("/", 1)[-1]
+    if name in ("weights", "initial"):
+        return trained if name == "weights" else 0
     number = name.removeprefix(_STEP)
-    return int(number) if name.startswith(_STEP) and number.isdecimal() else trained
+    return int(number) if name.startswith(_STEP) and number.isdecimal() else None

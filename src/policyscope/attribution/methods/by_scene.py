@@ -145,12 +145,12 @@ class _Game:
         own = self.chosen.decisions.rows(torch.full((len(seen),), self.row))
         obs = seen.to(own.obs)
         asked = Decisions(obs, own.state, own.taken)
+        before = recorded_outputs(self.agent, self.target, self._one())
         with torch.no_grad(), capture(self.agent.modules(), needed_sites(self.target)) as sites:
             outputs, _ = self.agent.forward(asked.obs, asked.state)
             found = evaluate(
-                self.target, outputs, sites, self.agent.space.actions, asked.taken,
-                recorded=recorded_outputs(self.agent, self.target, self._one()),
-            )  # fmt: skip
+                self.target, outputs, sites, self.agent.space.actions, asked.taken, recorded=before
+            )
         return found.double().cpu()
 
 

@@ -4,6 +4,7 @@ A result has views where its dataset has a dimension ``row`` with the coordinate
 ``step`` along it; ``docs/panel.md`` holds the convention.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -250,7 +251,7 @@ def _layers(values: xr.DataArray, asked: str) -> list[str]:
     """Names of layers; one alone is called like the method, as others may lie beside it."""
     dim = values.dims[1]
     if values.sizes[dim] == 1:
-        return [asked.split(" ")[0]]
+        return [re.split("[ ,]", asked)[0]]
     if dim in values.coords:
         return [str(name) for name in values[dim].values]
     return [f"layer {i}" for i in range(values.sizes[dim])]

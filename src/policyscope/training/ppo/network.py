@@ -115,8 +115,8 @@ def started(fresh: Agent, name: str | Path, weights: str | None = None) -> Agent
     fresh.net.load_state_dict(other.net.state_dict())
     first = other.initial or {k: v.detach().clone() for k, v in other.net.state_dict().items()}
     kept = {k: v for k, v in other.card.items() if k != "evaluation"}
-    if "steps" in kept:
-        kept["steps"] = steps_of(weights, kept["steps"])
+    if "steps" in kept and (steps := steps_of(weights, kept.pop("steps"))) is not None:
+        kept["steps"] = steps
     start = {"weights": fingerprint(other)[:16], "file": weights or "weights", "card": kept}
     return replace(fresh, initial=first, card={"start": start})
 
