@@ -2,7 +2,7 @@
 
 Both sides of a task have the same lanes, schedule, loss, widths and episodes. A figure is the
 lower end of the 95 % interval of a difference: our mean return less the peer's, seeds resampled on
-each side (bootstrap). The goal was set beforehand: no more than 5 % of the largest return below.
+each side (bootstrap). The margin was set beforehand: no more than 5 % of the largest return below.
 Figures are of the episodes that ended in the last fifth of the steps, where both have learned, and
 with `_whole`, where the networks are the same, of all: the mean of ten means, one for each tenth
 of the steps, which tells how fast one learns and does not stop at the largest return.
