@@ -68,6 +68,7 @@ RECALL = ["lanes=32", "horizon=20", "epochs=4", "minibatches=4", "lr=0.003", "wi
 @pytest.mark.parametrize(
     ("network", "least", "most"), [("actor_critic_lstm", 0.95, 1.0), ("actor_critic", 0.3, 0.7)]
 )
+@pytest.mark.timeout(240)
 def test_memory_is_learned_through_time(tmp_path, network, least, most, plan):
     """Without memory a coin is tossed; gradients must go back four steps to do better."""
     memory = ["memory=16"] if network.endswith("lstm") else []
