@@ -11,6 +11,8 @@ from policyscope.attribution.asking.score import Decisions, score
 from policyscope.core.target_parser import parse_target
 from policyscope.envs.stepper import Space
 
+from .lingering import lingering_recording
+
 ACTIONS = ("SLOWER", "IDLE", "FASTER")
 #: The constructor arguments of small networks that see images.
 SMALL = {
@@ -20,6 +22,11 @@ SMALL = {
         "widths": [4, 6, 6], "embedding": 8, "memory": 6, "actions": 3, "shape": [3, 32, 32],
     },
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lingering(tmp_path_factory):
+    return lingering_recording(tmp_path_factory.mktemp("time") / "rec")
 
 
 def road_agent() -> Agent:

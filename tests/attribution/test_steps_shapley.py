@@ -24,7 +24,7 @@ from policyscope.core.result import Result
 from policyscope.core.target_parser import parse_target
 
 from .conftest import image_agent, images
-from .test_through_time import lingering, rows_of, value  # noqa: F401  a fixture
+from .test_through_time import rows_of, value
 
 PAST = 5
 CONFIG = TimeConfig(target="value", by="shapley", past=PAST, rows=12, trust=False)
@@ -62,7 +62,7 @@ def brute(recording, k, t, read=value):
     return found[:last], found[last], game(set(range(last + 1))) - game(set())
 
 
-def test_values_are_those_of_all_coalitions(lingering):  # noqa: F811
+def test_values_are_those_of_all_coalitions(lingering):
     data = through_time(lingering, CONFIG).data
     old = 0
     for row, k, t in rows_of(data):
@@ -81,7 +81,7 @@ def test_values_are_those_of_all_coalitions(lingering):  # noqa: F811
     assert np.nanmax(np.abs(all_values(data)[:, 1:])) > 0.05
 
 
-def test_values_sum_to_the_change(lingering):  # noqa: F811
+def test_values_sum_to_the_change(lingering):
     for config in (CONFIG, replace(CONFIG, exact=3, samples=8)):
         data = through_time(lingering, config).data
         whole = np.nansum(all_values(data), 1)
@@ -89,7 +89,7 @@ def test_values_sum_to_the_change(lingering):  # noqa: F811
     assert data["error"].values.any()
 
 
-def test_one_step_for_another_is_noticed(lingering, monkeypatch):  # noqa: F811
+def test_one_step_for_another_is_noticed(lingering, monkeypatch):
     """Wrong variants: steps in the wrong order, and memory that is left as it is."""
     right = all_values(through_time(lingering, CONFIG).data)
     made = module.steps_shapley
@@ -114,7 +114,7 @@ def test_one_step_for_another_is_noticed(lingering, monkeypatch):  # noqa: F811
     assert np.nanmax(np.abs(wrong[:, -1])) == 0
 
 
-def test_samples_come_near_with_honest_errors(lingering):  # noqa: F811
+def test_samples_come_near_with_honest_errors(lingering):
     exact = through_time(lingering, CONFIG).data
     drawn = through_time(lingering, replace(CONFIG, exact=0, samples=400)).data
     few = through_time(lingering, replace(CONFIG, exact=0, samples=8)).data
@@ -153,7 +153,7 @@ def test_pasts_that_coalitions_share_are_gone_through_once():
         assert sum(steps) < 3 * (2**8 + 2**5 + 2**7)
 
 
-def test_the_taken_action_and_a_mean_baseline(lingering):  # noqa: F811
+def test_the_taken_action_and_a_mean_baseline(lingering):
     k, t = 2, 7
     taken = int(lingering.episode(k)["action"].values[t])
 
@@ -169,7 +169,7 @@ def test_the_taken_action_and_a_mean_baseline(lingering):  # noqa: F811
     np.testing.assert_allclose(np.nansum(all_values(other), 1), other["change"], atol=1e-5)
 
 
-def test_command_line_table_and_page_have_them(lingering, capsys, tmp_path):  # noqa: F811
+def test_command_line_table_and_page_have_them(lingering, capsys, tmp_path):
     flags = ["--method", "through_time", "--target", "value", "--through-time.by", "shapley",
              "--through-time.past", "5", "--through-time.no-trust"]  # fmt: skip
     where, out = f"{lingering.path}:0:7", tmp_path / "found"
@@ -192,7 +192,7 @@ def test_command_line_table_and_page_have_them(lingering, capsys, tmp_path):  # 
     assert "2 standard errors" in page
 
 
-def test_whole_recordings_have_a_trust_line(lingering):  # noqa: F811
+def test_whole_recordings_have_a_trust_line(lingering):
     result = through_time(lingering, replace(CONFIG, trust=True))
     line = {one["name"]: one for one in result.data.attrs["trust"]}
     assert list(line) == ["deletion", "insertion", "infidelity", "untrained"]

@@ -6,10 +6,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from policyscope.agents.agent import Agent
-from policyscope.agents.build import build_network
 from policyscope.attribution import through_time as module
 from policyscope.attribution.asking.windows import Windows
 from policyscope.attribution.results.time_summary import (
@@ -22,50 +19,13 @@ from policyscope.attribution.time_config import TimeConfig
 from policyscope.cli.explain import Args, found_name
 from policyscope.cli.main import main
 from policyscope.core.errors import PolicyscopeError, UnknownName
-from policyscope.core.registry import register
 from policyscope.core.result import Result
-from policyscope.envs.make import make, versioned
-from policyscope.envs.spec import EnvSpec
 from policyscope.figures.through_time import draw
 from policyscope.panel.jobs.options import option_flags
 from policyscope.recordings.read import open_recording
-from policyscope.recordings.record import record
 
-SEEN, KEPT, PAST = 4, 5, 6
+PAST = 6
 EXACT = TimeConfig(target="value", past=PAST, tolerance=1e-4, rows=12)
-
-
-class Lingers(nn.Module):
-    """A GRU whose memory begins away from zero and stays for long."""
-
-    recurrent = True
-
-    def __init__(self, seed: int = 0):
-        super().__init__()
-        self.cell = nn.GRUCell(SEEN, KEPT)
-        self.read = nn.Linear(KEPT, 2)
-        self.value = nn.Linear(KEPT, 1)
-        torch.manual_seed(seed)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -1.5, 1.5)
-
-    def initial_state(self, n):
-        return self.read.weight.new_full((n, KEPT), 0.3)
-
-    def forward(self, x, state):
-        state = self.cell(x, state)
-        return {"logits": self.read(state), "value": self.value(state)[:, 0]}, state
-
-
-@pytest.fixture(scope="module")
-def lingering(tmp_path_factory):
-    register("network", "lingers", f"{__name__}:Lingers")
-    spec = versioned(EnvSpec("gym:CartPole-v1"))
-    network = ("lingers", {"seed": 0})
-    agent = Agent(build_network(*network), network, "categorical", make(spec).space, env=spec)
-    folder = tmp_path_factory.mktemp("time") / "rec"
-    record(agent, None, 4, 0, [], folder)
-    return open_recording(folder)
 
 
 @pytest.fixture(scope="module")

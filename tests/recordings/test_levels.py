@@ -112,8 +112,11 @@ def test_it_is_shown_and_found(coinrun, capsys):
 def test_levels_that_are_not_those_of_the_seeds_are_a_fault(copied):
     rewritten(copied, lambda table: table)
     assert check_recording(copied) == []
-    ones = lambda table: table["level"].to_pandas() + 1  # noqa: E731
-    rewritten(copied, lambda table: table.set_column(2, "level", [ones(table)]))
+
+    def one_more(table):
+        return table.set_column(2, "level", [table["level"].to_pandas() + 1])
+
+    rewritten(copied, one_more)
     assert {fault.cause for fault in check_recording(copied)} == {
         "its levels are not those of its seeds"
     }

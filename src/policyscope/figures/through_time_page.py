@@ -45,7 +45,9 @@ def write_through_time_page(result: Result, path: Path, mode: str = "light") -> 
     single = result.data.sizes["row"] == 1
     words = f"{_held(result)}{'' if single else _MANY}"
     kinds = ("values",) if single else ("values", "absolute", "signed")
-    head = {"values": "mean value", "absolute": "share without sign", "signed": "with sign"}
+    unit = result.data.attrs["unit"]
+    mean = f"mean value ({unit})" if unit else "mean value"
+    head = {"values": mean, "absolute": "share without sign", "signed": "with sign"}
     found = by_steps_ago(result)
     sampled = any(line["error"] is not None for line in found)
     heads = ("steps ago", *(head[kind] for kind in kinds), *(["standard error"] if sampled else []))
